@@ -1,0 +1,221 @@
+"""The command line: generate, rerun, backends.
+
+Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
+sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import __version__, plugins
+from .cli_options import add_settings, box_from, settings_from
+from .errors import Glimpse3DError, InvalidSettings, unexpected
+from .progress import Progress, Report
+
+if TYPE_CHECKING:
+    from .settings import Settings
+    from .types import Image, Prompt, Result
+
+log = logging.getLogger(__name__)
+
+DONE, DEFECT, REFUSED, STOPPED = 0, 1, 2, 130
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command and return its exit code."""
+    arguments = _parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING,
+        format="%(levelname)s %(name)s: %(message)s",
+    )
+    try:
+        code: int = arguments.command(arguments)
+    except Glimpse3DError as error:
+        code = _refuse(error)
+    except KeyboardInterrupt:
+        code = _stopped()
+    except BrokenPipeError:  # the reader of our output went away, as in `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = DONE
+    except Exception as error:
+        _refuse(unexpected(error))
+        code = DEFECT
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="glimpse3d", description="One picture in, a 3D object out."
+    )
+    parser.add_argument("--version", action="version", version=f"glimpse3d {__version__}")
+    parser.add_argument("--verbose", action="store_true", help="log what happens, with tracebacks")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+
+    generate = commands.add_parser("generate", help="make a 3D object of each picture")
+    generate.set_defaults(command=_generate)
+    generate.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE")
+    generate.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER",
+        help="where the files go (default: out/NAME); with several pictures FOLDER/NAME for each",
+    )  # fmt: skip
+    generate.add_argument("--zip", action="store_true", help="also write FOLDER.zip")
+    where = generate.add_argument_group("where the subject is")
+    where.add_argument("--box", metavar="L,T,R,B", help="left,top,right,bottom in pixels")
+    where.add_argument(
+        "--mask",
+        type=Path,
+        metavar="PICTURE",
+        help="white subject, black background, grey undecided",
+    )
+    add_settings(generate)
+
+    rerun = commands.add_parser("rerun", help="do again what a manifest.json tells")
+    rerun.set_defaults(command=_rerun)
+    rerun.add_argument("manifest", type=Path)
+    rerun.add_argument(
+        "-o", "--output", type=Path, metavar="FOLDER", help="where the files go (default: in place)"
+    )
+    rerun.add_argument("--zip", action="store_true", help="also write FOLDER.zip")
+
+    backends = commands.add_parser("backends", help="list what can run in each stage")
+    backends.set_defaults(command=_backends)
+    return parser
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    settings = settings_from(arguments)
+    pictures: list[Path] = arguments.pictures
+    if len(pictures) == 1:
+        folder = arguments.output or Path("out") / pictures[0].stem
+        _make(pictures[0], folder, settings, arguments)
+        return DONE
+    if arguments.box or arguments.mask:
+        raise InvalidSettings("box", "a box or a mask belongs to one picture", "give one picture")
+    failed = []
+    for picture, name in zip(pictures, _folder_names(pictures), strict=True):
+        try:
+            _make(picture, (arguments.output or Path("out")) / name, settings, arguments)
+        except Glimpse3DError as error:
+            failed.append(picture)
+            _refuse(error, f"{picture}: ")
+        except Exception as error:  # one picture's defect does not stop the rest
+            failed.append(picture)
+            _refuse(unexpected(error), f"{picture}: ")
+    if failed:
+        made = len(pictures) - len(failed)
+        _complain(f"{made} of {len(pictures)} pictures done; failed: {', '.join(map(str, failed))}")
+    return REFUSED if failed else DONE
+
+
+def _folder_names(pictures: list[Path]) -> list[str]:
+    """One name a picture: its stem, numbered where two are alike."""
+    names: list[str] = []
+    for picture in pictures:
+        name, count = picture.stem, 2
+        while name.casefold() in (each.casefold() for each in names):
+            name, count = f"{picture.stem}-{count}", count + 1
+        names.append(name)
+    return names
+
+
+def _make(picture: Path, folder: Path, settings: Settings, arguments: argparse.Namespace) -> None:
+    from . import pictures
+    from .export import bundle
+    from .types import Prompt
+
+    bundle.check_target(folder)
+    image = pictures.read(picture)
+    mask = pictures.read_mask(arguments.mask, image) if arguments.mask else None
+    prompt = Prompt(box_from(arguments.box) if arguments.box else None, mask)
+    print(f"{picture}: {image.width} x {image.height} pixels")
+    _run_and_save(image, settings, prompt, folder, arguments.zip)
+
+
+def _rerun(arguments: argparse.Namespace) -> int:
+    from .export import bundle
+
+    before = bundle.load_request(arguments.manifest)
+    folder = arguments.output or arguments.manifest.parent
+    bundle.check_target(folder)
+    _run_and_save(before.image, before.settings, before.prompt, folder, arguments.zip)
+    return DONE
+
+
+def _run_and_save(
+    image: Image, settings: Settings, prompt: Prompt, folder: Path, zipped: bool
+) -> None:
+    from . import pipeline
+    from .export import bundle
+
+    progress = Progress(_meter() if sys.stderr.isatty() else None)
+    with progress.stage("generate", 0.6) as part:
+        result = pipeline.run(image, settings, part, prompt)
+    with progress.stage("write", 0.4) as part:
+        written = bundle.save(result, folder, part)
+    if zipped:
+        written.append(bundle.zip_folder(folder, folder.with_name(folder.name + ".zip")))
+    _show(result, folder, written)
+
+
+def _show(result: Result, folder: Path, written: list[Path]) -> None:
+    from .formats import manifest
+
+    stages = manifest.read(folder / manifest.NAME).timings
+    for stage, seconds in stages.items():
+        choice = result.choices.get(stage)
+        ran = f"{choice.ran:10}" if choice else " " * 10
+        why = f"  ({choice.why})" if choice and choice.why else ""
+        print(f"  {stage:14} {ran} {seconds.wall_seconds:6.1f} s{why}")
+    mesh, cloud = result.mesh, result.gaussians
+    print(f"  {len(mesh.faces)} triangles, {len(cloud)} splats")
+    print(f"{folder.resolve()}{os.sep}")
+    for path in written:
+        print(f"  {path.name:16} {path.stat().st_size / 1024:8.0f} kB")
+
+
+def _backends(arguments: argparse.Namespace) -> int:
+    for stage in plugins.BUILTIN:
+        print(stage)
+        for name in plugins.names(stage):
+            kind = plugins.find(stage, name)
+            print(f"  {name:12} {kind.TITLE}\n  {'':12} {kind.WHEN}")
+    return DONE
+
+
+def _meter() -> Callable[[Report], None]:
+    """Draw progress on the terminal's current line."""
+
+    def draw(report: Report) -> None:
+        filled = round(30 * report.fraction)
+        bar = "#" * filled + "." * (30 - filled)
+        line = f"[{bar}] {report.fraction:4.0%}  {report.stage}  {report.note}"
+        end = "\r" if report.fraction < 1 else "\r" + " " * 79 + "\r"
+        print(f"{line[:79]:79}", end=end, file=sys.stderr, flush=True)
+
+    return draw
+
+
+def _refuse(error: Glimpse3DError, prefix: str = "") -> int:
+    log.info("refused", exc_info=error)
+    _complain(f"{prefix}{error.message}")
+    if error.hint:
+        _complain(f"  hint: {error.hint}")
+    return REFUSED
+
+
+def _stopped() -> int:
+    _complain("stopped; nothing half-written was left")
+    return STOPPED
+
+
+def _complain(text: str) -> None:
+    if sys.stderr.isatty():
+        text = f"\r{text:79}"
+    print(text, file=sys.stderr)

@@ -1,0 +1,1 @@
+"""File formats that numpy alone can read and write; the Blender add-on carries a copy."""

@@ -1,0 +1,94 @@
+"""Spherical harmonics as 3DGS trains them: basis, colour of degree 0, rotation.
+
+Owns the basis' signs and order. Must not know clouds or files. numpy only.
+
+The basis is real with the Condon-Shortley sign, degree 1 being (-y, z, -x) times a constant, as in
+Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field Rendering".
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+C0 = 0.28209479177387814
+_C1 = 0.4886025119029199
+_C2 = (
+    1.0925484305920792,
+    -1.0925484305920792,
+    0.31539156525252005,
+    -1.0925484305920792,
+    0.5462742152960396,
+)
+_C3 = (
+    -0.5900435899266435,
+    2.890611442640554,
+    -0.4570457994644658,
+    0.3731763325901154,
+    -0.4570457994644658,
+    1.445305721320277,
+    -0.5900435899266435,
+)
+
+
+def from_color(color: np.ndarray) -> np.ndarray:
+    """sRGB 0..1 to the coefficient of degree 0, any shape."""
+    return (color - 0.5) / C0
+
+
+def to_color(coefficient: np.ndarray) -> np.ndarray:
+    """The inverse of ``from_color``; not clipped."""
+    return coefficient * C0 + 0.5
+
+
+def basis(directions: np.ndarray, degree: int) -> np.ndarray:
+    """(N, (degree + 1)^2) values for unit ``directions`` (N, 3), degree 0 to 3."""
+    x, y, z = directions.T
+    xx, yy, zz = x * x, y * y, z * z
+    columns = [np.full_like(x, C0)]
+    if degree >= 1:
+        columns += [-_C1 * y, _C1 * z, -_C1 * x]
+    if degree >= 2:
+        columns += [
+            _C2[0] * x * y,
+            _C2[1] * y * z,
+            _C2[2] * (2 * zz - xx - yy),
+            _C2[3] * x * z,
+            _C2[4] * (xx - yy),
+        ]
+    if degree >= 3:
+        columns += [
+            _C3[0] * y * (3 * xx - yy),
+            _C3[1] * x * y * z,
+            _C3[2] * y * (4 * zz - xx - yy),
+            _C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
+            _C3[4] * x * (4 * zz - xx - yy),
+            _C3[5] * z * (xx - yy),
+            _C3[6] * x * (xx - 3 * yy),
+        ]
+    return np.stack(columns, axis=1)
+
+
+def band_rotations(rotation: np.ndarray, degree: int) -> list[np.ndarray]:
+    """One (2l + 1, 2l + 1) float64 matrix M for each band l = 1..degree.
+
+    If the object turns by ``rotation``, its coefficients become ``M @ c``, so that
+    ``basis(rotation @ d) @ M c == basis(d) @ c``. Solved from directions enough to determine it.
+    """
+    directions = np.random.default_rng(0).normal(size=(64, 3))
+    directions /= np.linalg.norm(directions, axis=1, keepdims=True)
+    turned = basis(directions, degree)
+    original = basis(directions @ rotation, degree)
+    bands = [slice(band * band, (band + 1) ** 2) for band in range(1, degree + 1)]
+    return [np.linalg.lstsq(turned[:, b], original[:, b], rcond=None)[0] for b in bands]
+
+
+def rotate(coefficients: np.ndarray, rotation: np.ndarray) -> np.ndarray:
+    """(N, K, 3) coefficients of an object turned by ``rotation`` (3, 3); degree 0 is unchanged."""
+    degree = round(coefficients.shape[1] ** 0.5) - 1
+    result = np.array(coefficients)
+    for band, matrix in enumerate(band_rotations(np.asarray(rotation, np.float64), degree), 1):
+        rows = slice(band * band, (band + 1) ** 2)
+        result[:, rows] = np.einsum(
+            "ij,njc->nic", matrix.astype(result.dtype), coefficients[:, rows]
+        )
+    return result
