@@ -67,7 +67,7 @@ def look_at(position: np.ndarray, target: np.ndarray, lens: Lens) -> Camera:
         InvalidData: straight above or below, where up is undefined.
     """
     forward = np.asarray(target, np.float64) - position
-    distance = np.linalg.norm(forward)
+    distance = float(np.linalg.norm(forward))
     right = np.cross(forward, [0.0, 0.0, 1.0])
     if np.linalg.norm(right) < 1e-9 * max(distance, 1e-12):
         raise InvalidData("a camera straight above its target has no upright pose")

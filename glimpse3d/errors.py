@@ -9,7 +9,7 @@ Must not know who raises an error or who shows it.
 from __future__ import annotations
 
 import logging
-import secrets
+import os
 
 log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ class Cancelled(Exception):
 
 def unexpected(error: Exception) -> Glimpse3DError:
     """A defect of ours as an error people can report: its id stands in the log as well."""
-    identity = secrets.token_hex(4)
+    identity = os.urandom(4).hex()
     log.error("internal error %s", identity, exc_info=error)
     return Glimpse3DError(
         "internal",

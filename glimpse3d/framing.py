@@ -84,8 +84,9 @@ def frame(cutout: Image, resolution: int, ratio: float = FOREGROUND_RATIO) -> Fr
     row, column = max(-whole[1], 0), max(-whole[0], 0)
     padded[row : row + inside.shape[0], column : column + inside.shape[1]] = inside
     x, y = crop_left - whole[0], crop_top - whole[1]
+    # Hamming has no negative lobes: a sharper kernel would overshoot and clip at the outline.
     resized = PIL.Image.fromarray(padded).resize(
-        (resolution, resolution), PIL.Image.Resampling.BICUBIC, box=(x, y, x + side, y + side)
+        (resolution, resolution), PIL.Image.Resampling.HAMMING, box=(x, y, x + side, y + side)
     )
     size = side / resolution
     return Frame(Image(np.asarray(resized)), size, crop_left, crop_top, cutout.width, cutout.height)

@@ -63,6 +63,7 @@ class Progress:
         self._start = 0.0
         self._span = 1.0
         self._done = 0.0
+        self._reached = [0.0]  # by all parts together: sums of shares may differ in the last bit
 
     def __call__(self, fraction: float, note: str = "", preview: Image | None = None) -> None:
         """Report that ``fraction`` (0..1) of this share is done.
@@ -75,7 +76,8 @@ class Progress:
         self._done = max(self._done, min(float(fraction), 1.0))
         if self._report is not None:
             total = min(self._start + self._span * self._done, 1.0)
-            self._report(Report(total, self._name, note, preview))
+            self._reached[0] = max(self._reached[0], total)
+            self._report(Report(self._reached[0], self._name, note, preview))
 
     @contextmanager
     def stage(self, name: str, share: float, note: str = "") -> Iterator[Progress]:
@@ -84,6 +86,7 @@ class Progress:
         part._name = name
         part._start = self._start + self._span * self._done
         part._span = self._span * min(share, 1.0 - self._done)
+        part._reached = self._reached
         part(0.0, note)
         yield part
         part(1.0)

@@ -1,0 +1,1 @@
+"""A result as files: meshes, video, contact sheet, and the folder that holds them all."""

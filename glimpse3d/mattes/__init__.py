@@ -1,0 +1,1 @@
+"""Cut-out backends, one a file; they never import each other."""

@@ -1,0 +1,1 @@
+"""Gaussian splats: made from a mesh, drawn from any camera."""

@@ -1,0 +1,420 @@
+"""Who may import whom: one table, held against every source file.
+
+An import counts wherever it stands: at the top, in a function, relative, under TYPE_CHECKING, or
+as a literal name given to ``import_module``.
+"""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from glimpse3d import plugins
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "training")
+LONGEST_FILE = 500
+
+CONTRACTS = (
+    "glimpse3d.coords",
+    "glimpse3d.errors",
+    "glimpse3d.progress",
+    "glimpse3d.settings",
+    "glimpse3d.stages",
+    "glimpse3d.types",
+)
+# What several backends and exports compute with. A backend is never among them.
+MATHS = (
+    "glimpse3d.device",
+    "glimpse3d.formats",
+    "glimpse3d.framing",
+    "glimpse3d.isosurface",
+    "glimpse3d.mesh_raster",
+    "glimpse3d.simplify",
+    "glimpse3d.texture",
+    "glimpse3d.weights",
+)
+COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
+CLIENT = ("inference_server.client", "inference_server.connection", "inference_server.protocol")
+
+
+class Row(NamedTuple):
+    """What a module and everything below it may import; the longest name that fits decides."""
+
+    foreign: tuple[str, ...]
+    ours: tuple[str, ...]
+
+
+ALLOWED = {
+    "build": Row((), ()),
+    # The core. Nothing in it knows zmq, msgpack, bpy or training.
+    "glimpse3d": Row(COMPUTE, (*CONTRACTS, *MATHS)),
+    "glimpse3d.__init__": Row(
+        ("numpy",), (*CONTRACTS, "glimpse3d.export", "glimpse3d.pictures", "glimpse3d.pipeline")
+    ),
+    "glimpse3d.__main__": Row((), ("glimpse3d.cli",)),
+    "glimpse3d.errors": Row((), ()),
+    "glimpse3d.progress": Row((), ("glimpse3d.errors", "glimpse3d.types")),
+    "glimpse3d.settings": Row((), ("glimpse3d.errors",)),
+    "glimpse3d.types": Row(("numpy",), ("glimpse3d.errors", "glimpse3d.settings")),
+    "glimpse3d.stages": Row((), ("glimpse3d.errors", "glimpse3d.progress", "glimpse3d.types")),
+    "glimpse3d.plugins": Row((), ("glimpse3d.errors", "glimpse3d.settings")),
+    "glimpse3d.coords": Row(
+        ("numpy",), ("glimpse3d.errors", "glimpse3d.formats.sh", "glimpse3d.types")
+    ),
+    "glimpse3d.formats": Row(
+        ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
+    ),
+    "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
+    "glimpse3d.pipeline": Row(
+        ("numpy",), (*CONTRACTS, "glimpse3d.framing", "glimpse3d.plugins", "glimpse3d.splats")
+    ),
+    "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
+    "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    # Backends. That they do not import each other is checked by what they reach, see below.
+    "glimpse3d.mattes": Row(
+        (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")
+    ),
+    "glimpse3d.reconstructors": Row(
+        (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
+    ),
+    "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
+    "glimpse3d.export": Row(
+        (*COMPUTE, "imageio_ffmpeg"),
+        (
+            *CONTRACTS,
+            *MATHS,
+            "glimpse3d.__version__",
+            "glimpse3d.export",
+            "glimpse3d.pictures",
+            "glimpse3d.splats",
+        ),
+    ),
+    # The server. What travels into the add-on knows neither numpy nor the core.
+    "inference_server": Row(("msgpack", "zmq"), ("inference_server",)),
+    "inference_server.protocol": Row(("msgpack",), ()),
+    "inference_server.connection": Row((), ("inference_server.protocol",)),
+    "inference_server.client": Row(("msgpack", "zmq"), CLIENT),
+    "inference_server.worker": Row(("numpy",), ("glimpse3d", "inference_server")),
+    "inference_server.cli": Row((), ("glimpse3d.errors", "inference_server")),
+    "inference_server.executors.ray": Row(("ray",), ("inference_server",)),
+    # The add-on. Sockets only through the client; scene/ knows no panels; jobs know no bpy.
+    "blender_addon": Row(("bpy",), ("blender_addon",)),
+    "blender_addon.jobs": Row((), ("blender_addon.jobs", "blender_addon._vendor", *CLIENT)),
+    "blender_addon.launcher": Row((), ("blender_addon._vendor", *CLIENT)),
+    "blender_addon.scene": Row(
+        ("bpy", "mathutils", "numpy"),
+        ("blender_addon._vendor", "blender_addon.scene", "glimpse3d.formats"),
+    ),
+    "blender_addon._vendor": Row(("msgpack", "numpy", "zmq"), ("blender_addon._vendor",)),
+    # How the weights were made: takes what it likes, and nothing imports it.
+    "training": Row(
+        (*COMPUTE, "onnx", "onnxruntime", "torch", "trimesh"), ("glimpse3d", "training")
+    ),
+}
+# Pickled data runs code when it is read; weights, caches and messages are plain formats.
+BANNED = ("marshal", "pickle", "shelve")
+
+# Importing these costs little: no package beyond LIGHT_FOREIGN, directly or through ours.
+LIGHT_FOREIGN = ("PIL", "numpy")
+BACKENDS = {
+    f"{stage}/{name}": target.partition(":")[0]
+    for stage, targets in plugins.BUILTIN.items()
+    for name, target in targets.items()
+}
+LIGHT = (
+    "glimpse3d.__init__",
+    "glimpse3d.cli",
+    "glimpse3d.cli_options",
+    "glimpse3d.pipeline",
+    "glimpse3d.plugins",
+    *CONTRACTS,
+    *BACKENDS.values(),
+)
+
+
+class Import(NamedTuple):
+    """``name`` is dotted and absolute; ``top`` is true if importing the module imports it too."""
+
+    name: str
+    line: int
+    top: bool
+
+
+def modules_under(root: Path) -> dict[str, str]:
+    """Module name -> source; a package is named ``package.__init__``."""
+    files = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
+    if (root / "build.py").exists():
+        files.append(root / "build.py")
+    return {
+        ".".join(path.relative_to(root).with_suffix("").parts): path.read_text("utf-8")
+        for path in files
+    }
+
+
+@cache
+def imports_of(module: str, source: str) -> list[Import]:
+    return list(_imports(ast.parse(source), module, top=True))
+
+
+def _imports(node: ast.AST, module: str, top: bool) -> Iterator[Import]:
+    for child in ast.iter_child_nodes(node):
+        for name in _names(child, module):
+            yield Import(name, child.lineno, top)
+        hidden = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
+        yield from _imports(child, module, top and not hidden and not typing_only)
+
+
+def _names(node: ast.AST, module: str) -> list[str]:
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if isinstance(node, ast.ImportFrom):
+        base = _absolute("." * node.level + (node.module or ""), module)
+        return [base if alias.name == "*" else f"{base}.{alias.name}" for alias in node.names]
+    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
+        name = node.args[0].value
+        called = ast.unparse(node.func).rpartition(".")[2]
+        if called in ("import_module", "__import__") and isinstance(name, str):
+            return [_absolute(name, module)]
+    return []
+
+
+def _absolute(name: str, module: str) -> str:
+    plain = name.lstrip(".")
+    level = len(name) - len(plain)
+    if not level:
+        return plain
+    return ".".join([*module.split(".")[:-level], *([plain] if plain else [])])
+
+
+def below(name: str, prefixes: tuple[str, ...]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in prefixes)
+
+
+def row_for(module: str) -> Row:
+    fitting = [name for name in ALLOWED if below(module, (name,))]
+    return ALLOWED[max(fitting, key=len)]
+
+
+def forbidden(modules: dict[str, str]) -> list[str]:
+    """Every import that the table does not allow."""
+    found = []
+    for module, source in modules.items():
+        row = row_for(module)
+        for name, line, _ in imports_of(module, source):
+            top_level = name.partition(".")[0]
+            if top_level in PACKAGES:
+                allowed = below(name, row.ours)
+            elif top_level in sys.stdlib_module_names:
+                allowed = top_level not in BANNED
+            else:
+                allowed = top_level in row.foreign
+            if not allowed:
+                found.append(f"{module}:{line} imports {name}")
+    return found
+
+
+def resolved(name: str, modules: dict[str, str]) -> list[str]:
+    """Our modules that run when ``name`` is imported: the module and the packages around it."""
+    parts = name.split(".")
+    chain = [".".join(parts[: count + 1]) for count in range(len(parts))]
+    return [each for step in chain for each in (f"{step}.__init__", step) if each in modules]
+
+
+def reached(start: str, modules: dict[str, str], top_only: bool) -> dict[str, list[Import]]:
+    """All our modules that ``start`` leads to, with their imports."""
+    seen: dict[str, list[Import]] = {}
+    waiting = resolved(start, modules)
+    while waiting:
+        module = waiting.pop()
+        if module not in seen:
+            seen[module] = [
+                each for each in imports_of(module, modules[module]) if each.top or not top_only
+            ]
+            waiting += [far for each in seen[module] for far in resolved(each.name, modules)]
+    return seen
+
+
+def heavy_imports(modules: dict[str, str]) -> list[str]:
+    """Every import that makes a light module slow to import."""
+    found = []
+    for start in LIGHT:
+        for module, imports in reached(start, modules, top_only=True).items():
+            for name, line, _ in imports:
+                top_level = name.partition(".")[0]
+                if top_level not in (*PACKAGES, *LIGHT_FOREIGN, *sys.stdlib_module_names):
+                    found.append(f"{start} leads to {module}:{line}, which imports {name}")
+    return found
+
+
+def shared_backends(modules: dict[str, str]) -> list[str]:
+    """Files in a backend's folder that two backends lead to."""
+    folders = tuple({name.rpartition(".")[0] for name in BACKENDS.values()})
+    owner: dict[str, str] = {}
+    found = []
+    for backend, start in BACKENDS.items():
+        for module in reached(start, modules, top_only=False):
+            if below(module, folders) and not module.endswith("__init__"):
+                first = owner.setdefault(module, backend)
+                if first != backend:
+                    found.append(f"{first} and {backend} both lead to {module}")
+    return found
+
+
+@pytest.fixture(scope="module")
+def tree() -> dict[str, str]:
+    return modules_under(ROOT)
+
+
+def test_every_import_is_allowed(tree: dict[str, str]) -> None:
+    assert len(tree) > 20
+    assert forbidden(tree) == []
+
+
+def test_light_modules_stay_light(tree: dict[str, str]) -> None:
+    missing = [name for name in LIGHT if not resolved(name, tree)]
+    assert missing == []
+    assert heavy_imports(tree) == []
+
+
+def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
+    assert shared_backends(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "planted", "name"),
+    [
+        ("glimpse3d.framing", "import torch", "torch"),
+        ("glimpse3d.pipeline", "def hidden():\n    import zmq", "zmq"),
+        (
+            "glimpse3d.export.bundle",
+            "class A:\n  async def b(self):\n    import msgpack",
+            "msgpack",
+        ),
+        ("glimpse3d.splats.render", "from torch import nn", "torch.nn"),
+        ("glimpse3d.types", "if TYPE_CHECKING:\n    import bpy", "bpy"),
+        ("glimpse3d.device", "import importlib\nimportlib.import_module('torch')", "torch"),
+        ("glimpse3d.device", "a = lambda: __import__('torch.cuda')", "torch.cuda"),
+        ("glimpse3d.mattes.alpha", "from ..reconstructors import inflate", ".inflate"),
+        ("glimpse3d.mattes.alpha", "from .. import reconstructors", ".reconstructors"),
+        ("glimpse3d.mattes.__init__", "from ..pipeline import run", ".pipeline.run"),
+        ("glimpse3d.mattes.alpha", "import_module('..pipeline', __package__)", ".pipeline"),
+        ("glimpse3d.formats.splat_ply", "import plyfile", "plyfile"),
+        ("glimpse3d.formats.cameras", "from ..export import *", "glimpse3d.export"),
+        ("glimpse3d.settings", "from . import plugins", "glimpse3d.plugins"),
+        ("glimpse3d.weights", "import pickle", "pickle"),
+        ("glimpse3d.texture", "import training.shapes", "training.shapes"),
+        ("glimpse3d.texture", "from benchmarks import quality", "benchmarks.quality"),
+        ("inference_server.protocol", "import numpy", "numpy"),
+        ("inference_server.client", "from . import store", "inference_server.store"),
+        ("inference_server.transport", "import torch", "torch"),
+        ("blender_addon.jobs", "import bpy", "bpy"),
+        ("blender_addon.ui.panels", "import zmq", "zmq"),
+        ("blender_addon.scene.mesh", "from ..ui import panels", "blender_addon.ui.panels"),
+        ("blender_addon.scene.mesh", "import glimpse3d.coords", "glimpse3d.coords"),
+        ("build", "import numpy", "numpy"),
+    ],
+)
+def test_planted_import_is_found(module: str, planted: str, name: str, tmp_path: Path) -> None:
+    file = tmp_path.joinpath(*module.split(".")).with_suffix(".py")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f'"""Planted."""\n\nimport json\n\n{planted}\n', "utf-8")
+    found = forbidden(modules_under(tmp_path))
+    assert len(found) == 1
+    assert found[0].startswith(f"{module}:") and found[0].endswith(name)
+
+
+def test_planted_heavy_import_is_found(tree: dict[str, str]) -> None:
+    planted = {**tree, "glimpse3d.framing": "import scipy.ndimage"}
+    planted["glimpse3d.pipeline"] += "\nfrom . import framing\n"
+    assert any(
+        "glimpse3d.pipeline leads to glimpse3d.framing:1" in row for row in heavy_imports(planted)
+    )
+    planted["glimpse3d.framing"] = "def later():\n    import scipy.ndimage\n"
+    assert heavy_imports(planted) == heavy_imports(tree)
+
+
+def test_planted_tie_between_backends_is_found(tree: dict[str, str]) -> None:
+    first, second = plugins.BUILTIN["matte"]["alpha"], plugins.BUILTIN["matte"]["grabcut"]
+    one, two = first.partition(":")[0], second.partition(":")[0]
+    planted = {
+        **tree,
+        two: "",
+        one: f"def hidden():\n    from .{two.rpartition('.')[2]} import GrabCut\n",
+    }
+    assert f"matte/alpha and matte/grabcut both lead to {two}" in shared_backends(planted)
+
+
+WATCH = """
+import atexit, sys
+idle = set(sys.modules)
+atexit.register(lambda: print("loaded", *(set(sys.modules) - idle)))
+"""
+
+
+def names_loaded(code: str, *arguments: str) -> set[str]:
+    """Top-level names beyond the standard library that ``code`` loads in a fresh interpreter."""
+    ran = subprocess.run(
+        [sys.executable, "-c", WATCH + code, *arguments],
+        capture_output=True, text=True, timeout=60, cwd=ROOT,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    loaded = ran.stdout.splitlines()[-1].split()
+    assert loaded[0] == "loaded"
+    return {name.partition(".")[0] for name in loaded[1:]} - set(sys.stdlib_module_names)
+
+
+def test_import_brings_little_more_than_numpy() -> None:
+    assert names_loaded("import glimpse3d") == {"glimpse3d", "numpy"}
+
+
+def test_import_takes_little_more_than_numpy() -> None:
+    code = "import sys, time; start = time.process_time(); __import__(sys.argv[1]); "
+    code += "print(time.process_time() - start)"
+
+    def seconds(module: str) -> float:
+        command = [sys.executable, "-c", code, module]
+        return float(subprocess.run(command, capture_output=True, check=True, cwd=ROOT).stdout)
+
+    pairs = [(seconds("glimpse3d"), seconds("numpy")) for _ in range(5)]
+    ours, theirs = (min(column) for column in zip(*pairs, strict=True))
+    assert ours <= 1.6 * theirs
+
+
+def test_importing_every_backend_brings_nothing_heavy() -> None:
+    names = names_loaded("; ".join(f"import {module}" for module in BACKENDS.values()))
+    assert names <= {"glimpse3d", *LIGHT_FOREIGN}
+
+
+@pytest.mark.parametrize("command", [("--help",), ("generate", "--help"), ("backends",)])
+def test_help_brings_nothing_heavy(command: tuple[str, ...]) -> None:
+    code = "import runpy; runpy.run_module('glimpse3d', run_name='__main__', alter_sys=True)"
+    names = names_loaded(code, *command)
+    assert "glimpse3d" in names
+    assert names <= {"__main__", "glimpse3d", *LIGHT_FOREIGN}
+
+
+def source_files() -> list[Path]:
+    folders = [ROOT / name for name in (*PACKAGES, "benchmarks", "examples", "tests")]
+    files = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+    return [path for path in [*files, ROOT / "build.py"] if "_vendor" not in path.parts]
+
+
+def test_every_file_says_what_it_is_for() -> None:
+    said = [path for path in source_files() if path.parts[len(ROOT.parts)] != "tests"]
+    assert [
+        path for path in said if not ast.get_docstring(ast.parse(path.read_text("utf-8")))
+    ] == []
+
+
+def test_files_are_short_and_named_after_what_they_hold() -> None:
+    files = source_files()
+    vague = {"base", "common", "helper", "helpers", "manager", "misc", "util", "utils"}
+    assert [path for path in files if path.stem in vague] == []
+    assert [path for path in files if path.read_text("utf-8").count("\n") > LONGEST_FILE] == []
