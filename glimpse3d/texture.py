@@ -15,6 +15,7 @@ import numpy as np
 import PIL.Image
 
 from .coords import project
+from .distance import distance_inside
 from .errors import InvalidData
 from .framing import subject_box
 from .mesh_raster import rasterize
@@ -148,7 +149,7 @@ def _mirrored(painted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
     soft = cv2.resize(soft, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
     inside = (alpha >= 128).astype(np.uint8)
-    away = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    away = distance_inside(inside > 0)
     weight = np.clip(away / (_RIM * longest), 0, 1)[..., None]
     mixed: np.ndarray = np.rint(painted * (1 - weight) + soft * weight).astype(np.uint8)
     return mixed
@@ -164,9 +165,9 @@ def extend_colors(rgba: np.ndarray) -> np.ndarray:
     if not solid.any():
         raise InvalidData("a sheet of the texture is empty", "give a picture with some alpha")
     opaque = (rgba[..., 3] >= 250).astype(np.uint8)
-    sure = cv2.distanceTransform(opaque, cv2.DIST_L2, cv2.DIST_MASK_PRECISE) > _EDGE
+    sure = distance_inside(opaque > 0) > _EDGE
     if sure.any():
-        away = cv2.distanceTransform((~sure).astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_5)
+        away = distance_inside(~sure)
         sure |= solid & (away > _EDGE + _THIN)
     else:
         sure = solid

@@ -31,6 +31,7 @@ CONTRACTS = (
 # What several backends and exports compute with. A backend is never among them.
 MATHS = (
     "glimpse3d.device",
+    "glimpse3d.distance",
     "glimpse3d.formats",
     "glimpse3d.framing",
     "glimpse3d.isosurface",

@@ -104,7 +104,9 @@ def _guided_coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndar
     spread = products.reshape(*target.shape, 3, 3)
     spread = spread - mean_guide[..., :, None] * mean_guide[..., None, :]
     spread = spread + np.eye(3, dtype=np.float32) * _EPSILON
-    slope = np.linalg.solve(spread, against[..., None])[..., 0]
+    slope = np.zeros_like(guide)  # where a window sees no edge, alpha does not depend on colour
+    sees = (mean_target > 1e-6) & (mean_target < 1 - 1e-6)
+    slope[sees] = np.linalg.solve(spread[sees], against[sees][..., None])[..., 0]
     offset = mean_target - (slope * mean_guide).sum(axis=2)
     return _box(slope), _box(offset)
 

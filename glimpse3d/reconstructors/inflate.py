@@ -34,7 +34,7 @@ class InflateSettings:
     )
     revolution: str = option(
         "auto",
-        "solid of revolution: where the outline fits one, never, or always",
+        "solid of revolution: where the outline, seen from above, fits one; never; always",
         choices=("auto", "never", "always"),
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
 
 from .. import framing
@@ -31,6 +32,11 @@ _FACES_OF_A_PIECE = 16
 _MARGIN = 2
 # Layers of the grid, at most this many times its resolution; a deeper volume gets coarser ones.
 _MOST_LAYERS = 2
+# Pixels by which an inflated part reaches into the turned solid that it hangs on.
+_OVERLAP = 1.5
+# Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
+# a symmetric outline and a turned one look alike.
+_LEAST_ELEVATION = 5.0
 # Half thickness in layers that everything gets: less would fall between two of them.
 _LEAST_HALF = 0.75
 
@@ -111,9 +117,16 @@ def fill(alpha: np.ndarray, settings: InflateSettings) -> tuple[Block, np.ndarra
     turned = revolution.reach(frustum, profile)
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
-    # What no ring covers, a handle or a corner, is inflated.
-    rest = medial.field(block, square, radius, thickness)
-    return block, np.minimum(revolution.field(block, profile), rest)
+    return block, _completed(
+        revolution.field(block, profile), medial.field(block, square, radius, thickness)
+    )
+
+
+def _completed(turned: np.ndarray, inflated: np.ndarray) -> np.ndarray:
+    """The turned solid, and what its silhouette leaves out, a handle or a corner, inflated."""
+    covered = (turned < 0).any(axis=0).astype(np.uint8)
+    depth = cv2.distanceTransform(covered, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.minimum(turned, np.maximum(inflated, depth - _OVERLAP))
 
 
 def _block(alpha: np.ndarray, settings: InflateSettings) -> Block:
@@ -130,7 +143,8 @@ def _block(alpha: np.ndarray, settings: InflateSettings) -> Block:
 
 
 def _profile(frustum: Frustum, alpha: np.ndarray, asked: str) -> revolution.Profile | None:
-    if asked == "never":
+    level = abs(frustum.elevation) < _LEAST_ELEVATION
+    if asked == "never" or (asked == "auto" and level):
         return None
     profile = revolution.fit(frustum, alpha)
     if not profile.radii.any():

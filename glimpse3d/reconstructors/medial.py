@@ -9,6 +9,7 @@ import cv2
 import numba
 import numpy as np
 
+from ..distance import distance_inside
 from .frustum import Block
 
 # Standard deviation in pixels of the blur that evens out the creases between neighbouring balls.
@@ -61,7 +62,7 @@ def half_thickness(alpha: np.ndarray, least: float) -> tuple[np.ndarray, np.ndar
         reaches farthest there. Beyond the silhouette they go on, for it to be cut out of them.
     """
     inside = (alpha >= 0.5).astype(np.uint8)
-    distance = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = distance_inside(inside > 0)
     square, radius = ball_heights(distance - 0.5)
     weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), _BLUR)
     blurred = cv2.GaussianBlur(np.maximum(square, 0) * inside, (0, 0), _BLUR)

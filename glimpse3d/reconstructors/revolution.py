@@ -62,7 +62,7 @@ def fit(frustum: Frustum, alpha: np.ndarray) -> Profile:
     columns, rows = np.flatnonzero(solid.any(axis=0)), np.flatnonzero(solid.any(axis=1))
     column = float(frustum.tangents(np.array((columns[0] + columns[-1]) / 2)))
     ends = frustum.plane_heights(frustum.tangents(rows[[-1, 0]] + np.array([0.5, -0.5])))
-    heights = np.linspace(*ends, int(1.5 * len(rows)) + 2)
+    heights = np.linspace(float(ends[0]), float(ends[1]), int(1.5 * len(rows)) + 2)
     widest = (columns[-1] - columns[0]) / 2 + 3
     radii = np.arange(0.0, widest, _RADIUS_STEP) * frustum.pixel
     rings = _rings(frustum, column, heights[:, None], radii[None])

@@ -11,6 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
+from ..distance import distance_inside
 from ..framing import FOREGROUND_RATIO, subject_box
 from ..types import Image
 
@@ -44,12 +45,12 @@ def thin_parts(solid: np.ndarray, half: float) -> np.ndarray:
     A corner's tip, too, is out of the disk's reach, but it stays near to where the disk comes; a
     thin part leads away.
     """
-    core = _distance(solid) > half
-    opened = _distance(~core) <= half
+    core = distance_inside(solid) > half
+    opened = distance_inside(~core) <= half
     rest = solid & ~opened
     count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
     far = np.zeros(count, bool)
-    far[np.unique(labels[rest & (_distance(~opened) > half + 1)])] = True
+    far[np.unique(labels[rest & (distance_inside(~opened) > half + 1)])] = True
     far[0] = False
     return far[labels]
 
@@ -58,13 +59,7 @@ def _widen(alpha: np.ndarray, thin: np.ndarray, half: float) -> np.ndarray:
     """Alpha 255 within ``half`` of the middle of thin parts."""
     if not thin.any():
         return alpha
-    middle = thin & (_distance(thin) >= cv2.dilate(_distance(thin), np.ones((3, 3))) - 0.01)
-    return np.where(_distance(~middle) <= half, np.uint8(255), alpha)
-
-
-def _distance(inside: np.ndarray) -> np.ndarray:
-    """(H, W) float32 pixels to the nearest pixel that is not inside; 0 there."""
-    found: np.ndarray = cv2.distanceTransform(
-        inside.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE
+    middle = thin & (
+        distance_inside(thin) >= cv2.dilate(distance_inside(thin), np.ones((3, 3))) - 0.01
     )
-    return found
+    return np.where(distance_inside(~middle) <= half, np.uint8(255), alpha)

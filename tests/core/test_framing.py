@@ -29,7 +29,7 @@ def test_a_disc_comes_to_lie_where_the_arithmetic_says(
     rng = np.random.default_rng(width + resolution)
     errors = []
     for _ in range(24):
-        middle = rng.uniform(-9, 9, 2) + [width / 2, height / 2]
+        middle = rng.uniform(-9, 9, 2) + np.array([width / 2, height / 2])
         picture = disc(width, height, middle, rng.uniform(130, 155))
         crop = frame(picture, resolution)
         found = centroid(crop.image.rgba[..., 3]) * crop.scale + [crop.left, crop.top]

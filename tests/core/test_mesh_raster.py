@@ -37,7 +37,7 @@ def test_barycentrics_name_the_point_under_the_pixel() -> None:
 
 def test_the_nearer_of_two_wins_whatever_the_order() -> None:
     square = np.array([[-1, 0, -1], [1, 0, -1], [1, 0, 1], [-1, 0, 1]], np.float64)
-    vertices = np.concatenate([square + [0, 1, 0], square + [0, 3, 0]])
+    vertices = np.concatenate([square + np.array([0, 1, 0]), square + np.array([0, 3, 0])])
     faces = np.array([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
     camera = look_at(np.array([0, -4.0, 0]), np.zeros(3), Lens(100, 64, 64))
     for order in (faces, faces[::-1]):
