@@ -8,21 +8,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 
-from .. import framing
+from ..distance import distance_inside
+from ..framing import Frame
 from ..isosurface import drop_debris, extract
 from ..progress import Progress
 from ..simplify import simplify
 from ..stages import Detail
 from ..texture import two_sheet
 from ..types import Camera, Image, Mesh, Reconstruction
-from . import medial, revolution
+from . import medial, revolution, silhouette
 from .frustum import Block, Frustum
 from .inflate import InflateSettings
 from .placement import place
-from .silhouette import embolden
 
 # A piece smaller than this part of the largest one's volume is debris of the cut-out.
 _DEBRIS = 1e-4
@@ -32,8 +31,9 @@ _FACES_OF_A_PIECE = 16
 _MARGIN = 2
 # Layers of the grid, at most this many times its resolution; a deeper volume gets coarser ones.
 _MOST_LAYERS = 2
-# Pixels by which an inflated part reaches into the turned solid that it hangs on.
-_OVERLAP = 1.5
+# Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
+# beyond it is a part of its own, and reaches as far into the solid that it hangs on.
+_JITTER = 4.0
 # Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
 # a symmetric outline and a turned one look alike.
 _LEAST_ELEVATION = 5.0
@@ -47,7 +47,7 @@ class _Surface:
 
     vertices: np.ndarray
     faces: np.ndarray
-    crop: framing.Frame
+    crop: Frame
     K: np.ndarray
 
 
@@ -78,7 +78,7 @@ def _surface(
     cutout: Image, settings: InflateSettings, resolution: int, target: int, progress: Progress
 ) -> _Surface:
     progress(0.0, "silhouette")
-    crop = framing.frame(embolden(cutout, resolution), resolution)
+    crop = silhouette.crop(cutout, resolution)
     alpha = crop.image.rgba[..., 3].astype(np.float32) / 255
     progress(0.1, "volume")
     block, field = fill(alpha, settings)
@@ -117,16 +117,22 @@ def fill(alpha: np.ndarray, settings: InflateSettings) -> tuple[Block, np.ndarra
     turned = revolution.reach(frustum, profile)
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
-    return block, _completed(
-        revolution.field(block, profile), medial.field(block, square, radius, thickness)
-    )
+    inflated = medial.field(block, square, radius, thickness)
+    whole = _completed(revolution.field(block, profile), inflated, block.alpha >= 0.5)
+    return block, whole
 
 
-def _completed(turned: np.ndarray, inflated: np.ndarray) -> np.ndarray:
-    """The turned solid, and what its silhouette leaves out, a handle or a corner, inflated."""
-    covered = (turned < 0).any(axis=0).astype(np.uint8)
-    depth = cv2.distanceTransform(covered, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return np.minimum(turned, np.maximum(inflated, depth - _OVERLAP))
+def _completed(turned: np.ndarray, inflated: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """The turned solid, and what its silhouette leaves out, a handle or a corner, inflated.
+
+    Only there: beside a lid's rim, which lies far behind the plane, it would raise a fin.
+    """
+    missing = solid & ~(turned < 0).any(axis=0)
+    inner = distance_inside(missing) > _JITTER
+    if not inner.any():
+        return turned
+    away = distance_inside(~inner)
+    return np.minimum(turned, np.maximum(inflated, away - 2 * _JITTER))
 
 
 def _block(alpha: np.ndarray, settings: InflateSettings) -> Block:

@@ -12,15 +12,15 @@ import cv2
 import numpy as np
 
 from ..distance import distance_inside
-from ..framing import FOREGROUND_RATIO, subject_box
+from ..framing import FOREGROUND_RATIO, Frame, frame, subject_box
 from ..types import Image
 
 # Parts of fewer grid cells across than this would break up in the grid.
 _THINNEST = 1.3
 
 
-def embolden(cutout: Image, resolution: int) -> Image:
-    """Widen the parts that a crop of ``resolution`` pixels could not show; the rest is untouched.
+def crop(cutout: Image, resolution: int) -> Frame:
+    """As ``framing.frame``, but parts too thin for the crop's pixels are widened first.
 
     Raises:
         NoForeground: the cut-out is empty.
@@ -29,14 +29,18 @@ def embolden(cutout: Image, resolution: int) -> Image:
     cell = max(right - left, bottom - top) / FOREGROUND_RATIO / resolution
     half = _THINNEST * cell / 2
     if half <= 1:
-        return cutout
+        return frame(cutout, resolution)
     pad = int(np.ceil(half)) + 2
-    alpha = np.pad(cutout.rgba[top:bottom, left:right, 3], pad)
-    wide = _widen(alpha, thin_parts(alpha >= 128, half), half)
-    inner = wide[pad:-pad, pad:-pad]
-    rgba = cutout.rgba.copy()
-    rgba[top:bottom, left:right, 3] = inner
-    return replace(cutout, rgba=rgba)
+    part = np.pad(cutout.rgba[top:bottom, left:right], ((pad, pad), (pad, pad), (0, 0)))
+    part[..., 3] = _widen(part[..., 3], thin_parts(part[..., 3] >= 128, half), half)
+    found = frame(Image(part), resolution)
+    return replace(
+        found,
+        left=found.left + left - pad,
+        top=found.top + top - pad,
+        width=cutout.width,
+        height=cutout.height,
+    )
 
 
 def thin_parts(solid: np.ndarray, half: float) -> np.ndarray:
