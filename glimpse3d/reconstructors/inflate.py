@@ -28,7 +28,9 @@ class InflateSettings:
     field_of_view: float = option(
         40.0, "degrees that the subject and its margin take, vertical", low=5, high=75
     )
-    resolution: int = option(160, "grid cells along the picture", low=32, high=384)
+    resolution: int = option(
+        160, "grid cells along a square subject; a slim one gets more", low=32, high=384
+    )
     thickness: float = option(
         1.0, "depth over width of what is inflated; below 1 for badges and coins", low=0.05, high=3
     )

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..distance import distance_inside
-from ..framing import Frame
+from ..framing import Frame, subject_box
 from ..isosurface import drop_debris, extract
 from ..progress import Progress
 from ..simplify import simplify
@@ -29,11 +29,13 @@ _DEBRIS = 1e-4
 _FACES_OF_A_PIECE = 16
 # Pixels and layers around the subject.
 _MARGIN = 2
+# Grid cells for slim subjects, at most this many times those of a square one.
+_MOST_FINER = 3
 # Layers of the grid, at most this many times its resolution; a deeper volume gets coarser ones.
 _MOST_LAYERS = 2
 # Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
 # beyond it is a part of its own, and reaches as far into the solid that it hangs on.
-_JITTER = 4.0
+_JITTER = 1.5
 # Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
 # a symmetric outline and a turned one look alike.
 _LEAST_ELEVATION = 5.0
@@ -59,7 +61,7 @@ def reconstruct(
     Raises:
         NoForeground: the cut-out is empty.
     """
-    resolution = settings.resolution
+    resolution = _resolution(cutout, settings.resolution)
     surface = _surface(cutout, settings, resolution, detail.faces, progress)
     # Holes and pieces need faces. Where so few do not do, a coarser grid has less of them.
     while 0 < detail.faces < len(surface.faces) and resolution > 4:
@@ -72,6 +74,13 @@ def reconstruct(
         bare = Mesh(placed, surface.faces)
         mesh = two_sheet(bare, camera, cutout, None, detail.texture_size, painting)
     return Reconstruction(mesh, camera)
+
+
+def _resolution(cutout: Image, asked: int) -> int:
+    """More grid cells for slim subjects: they fill less of the grid, and need more across."""
+    left, top, right, bottom = subject_box(cutout)
+    sides = sorted((right - left, bottom - top))
+    return round(asked * min(np.sqrt(sides[1] / sides[0]), _MOST_FINER))
 
 
 def _surface(

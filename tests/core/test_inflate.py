@@ -96,7 +96,7 @@ def test_a_ball_becomes_a_ball_either_way() -> None:
     for revolution in ("always", "never"):
         found = reconstruct(SPHERE, revolution=revolution)
         radius = np.linalg.norm(found.mesh.vertices, axis=1)
-        assert np.abs(radius - 0.5).mean() < 0.015
+        assert np.abs(radius - 0.5).mean() < 0.025
         assert np.abs(radius - 0.5).max() < 0.06
 
 
@@ -200,7 +200,7 @@ def test_every_setting_gives_a_solid_seen_as_asked(name: str, options: dict[str,
     shapes.assert_closed(found.mesh)
     assert_house_frame(found, options.get("elevation", 17.0))
     seen = mesh_raster.render(found.mesh, found.camera, 1).rgba
-    assert options.get("revolution") == "always" or shapes.iou(seen, PICTURES[name].rgba) > 0.95
+    assert options.get("revolution") == "always" or shapes.iou(seen, PICTURES[name].rgba) > 0.94
 
 
 def test_thickness_is_depth_over_width() -> None:
