@@ -97,9 +97,9 @@ def profile(space: str, gamma: float | None, signature: bytes = b"RGB ") -> byte
             tags[bytes([name]) + b"XYZ"] = b"XYZ \0\0\0\0" + fixed(*column)
             tags[bytes([name]) + b"TRC"] = curve
     offset, table, body = 132 + 12 * len(tags), b"", b""
-    for name, data in tags.items():
+    for tag, data in tags.items():
         data += bytes(-len(data) % 4)
-        table += name + struct.pack(">II", offset + len(body), len(data))
+        table += tag + struct.pack(">II", offset + len(body), len(data))
         body += data
     size = offset + len(body)
     head = struct.pack(">I4sI4s4s4s", size, b"lcms", 0x04000000, b"mntr", signature, b"XYZ ")
@@ -209,7 +209,10 @@ def test_sixteen_bits_are_scaled_not_cut() -> None:
 @pytest.mark.parametrize(("space", "gamma"), [("Display P3", None), ("Adobe RGB", 563 / 256)])
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "WEBP", "JPEG"])
 def test_wide_gamut_profiles_become_srgb(space: str, gamma: float | None, kind: str) -> None:
-    options = {"WEBP": {"lossless": True}, "JPEG": {"quality": 100, "subsampling": 0}}
+    options: dict[str, dict[str, object]] = {
+        "WEBP": {"lossless": True},
+        "JPEG": {"quality": 100, "subsampling": 0},
+    }
     for color in (RED, GREEN, BLUE, GREY, (255, 0, 0), (250, 250, 250)):
         patch = PIL.Image.new("RGB", (32, 32), color)
         data = encoded(patch, kind, icc_profile=profile(space, gamma), **options.get(kind, {}))
