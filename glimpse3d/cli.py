@@ -1,4 +1,4 @@
-"""The command line: generate, rerun, backends.
+"""The command line: generate, rerun, backends; and serve, mounted when it is asked for.
 
 Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
 sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
@@ -12,16 +12,17 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING
 
 from . import __version__, plugins
 from .cli_options import add_settings, box_from, settings_from
-from .errors import Glimpse3DError, InvalidSettings, unexpected
+from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, unexpected
 from .progress import Progress, Report
 
 if TYPE_CHECKING:
     from .settings import Settings
-    from .types import Image, Prompt, Result
+    from .types import Image, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -30,12 +31,13 @@ DONE, DEFECT, REFUSED, STOPPED = 0, 1, 2, 130
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    arguments = _parser().parse_args(argv)
-    logging.basicConfig(
-        level=logging.INFO if arguments.verbose else logging.WARNING,
-        format="%(levelname)s %(name)s: %(message)s",
-    )
+    words = sys.argv[1:] if argv is None else argv
     try:
+        arguments = _parser("serve" in words).parse_args(words)
+        logging.basicConfig(
+            level=logging.INFO if arguments.verbose else logging.WARNING,
+            format="%(levelname)s %(name)s: %(message)s",
+        )
         code: int = arguments.command(arguments)
     except Glimpse3DError as error:
         code = _refuse(error)
@@ -50,7 +52,7 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(serving: bool = False) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glimpse3d", description="One picture in, a 3D object out."
     )
@@ -74,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PICTURE",
         help="white subject, black background, grey undecided",
     )
+    generate.add_argument(
+        "--server", metavar="STRING", help="let the server of this connection string compute it"
+    )
     add_settings(generate)
 
     rerun = commands.add_parser("rerun", help="do again what a manifest.json tells")
@@ -86,7 +91,23 @@ def _parser() -> argparse.ArgumentParser:
 
     backends = commands.add_parser("backends", help="list what can run in each stage")
     backends.set_defaults(command=_backends)
+
+    serve = commands.add_parser("serve", help="run the inference server for Blender and others")
+    if serving:
+        _server_commands().add_serve(serve)
     return parser
+
+
+def _server_commands() -> ModuleType:
+    """The server's side of the command line; its packages are an extra."""
+    try:
+        from inference_server import cli
+    except ModuleNotFoundError as error:
+        raise BackendUnavailable(
+            f"the server's packages are not installed: {error.name}",
+            "run: pip install 'glimpse3d[server]'",
+        ) from error
+    return cli
 
 
 def _generate(arguments: argparse.Namespace) -> int:
@@ -131,11 +152,39 @@ def _make(picture: Path, folder: Path, settings: Settings, arguments: argparse.N
     from .types import Prompt
 
     bundle.check_target(folder)
+    if arguments.server:
+        _make_remotely(picture, folder, settings, arguments)
+        return
     image = pictures.read(picture)
     mask = pictures.read_mask(arguments.mask, image) if arguments.mask else None
     prompt = Prompt(box_from(arguments.box) if arguments.box else None, mask)
     print(f"{picture}: {image.width} x {image.height} pixels")
     _run_and_save(image, settings, prompt, folder, arguments.zip)
+
+
+def _make_remotely(
+    picture: Path, folder: Path, settings: Settings, arguments: argparse.Namespace
+) -> None:
+    """The same files, computed by a server, which gets the picture's own bytes."""
+    from . import pictures
+    from .settings import to_dict
+
+    remote = _server_commands()
+    image = pictures.read(picture)
+    mask = arguments.mask
+    if mask:
+        pictures.read_mask(mask, image)
+    order = remote.Order(
+        picture.name,
+        picture.read_bytes(),
+        mask.read_bytes() if mask else None,
+        box_from(arguments.box) if arguments.box else None,
+        to_dict(settings),
+    )
+    print(f"{picture}: {image.width} x {image.height} pixels")
+    progress = Progress(_meter() if sys.stderr.isatty() else None)
+    written = remote.generate(order, arguments.server, folder, progress)
+    _finish(folder, written, arguments.zip)
 
 
 def _rerun(arguments: argparse.Namespace) -> int:
@@ -159,22 +208,23 @@ def _run_and_save(
         result = pipeline.run(image, settings, part, prompt)
     with progress.stage("write", 0.4) as part:
         written = bundle.save(result, folder, part)
-    if zipped:
-        written.append(bundle.zip_folder(folder, folder.with_name(folder.name + ".zip")))
-    _show(result, folder, written)
+    _finish(folder, written, zipped)
 
 
-def _show(result: Result, folder: Path, written: list[Path]) -> None:
+def _finish(folder: Path, written: list[Path], zipped: bool) -> None:
+    """Make the ZIP if it is wanted, and tell what stands in the folder."""
+    from .export import bundle
     from .formats import manifest
 
-    stages = manifest.read(folder / manifest.NAME).timings
-    for stage, seconds in stages.items():
-        choice = result.choices.get(stage)
+    if zipped:
+        written.append(bundle.zip_folder(folder, folder.with_name(folder.name + ".zip")))
+    about = manifest.read(folder / manifest.NAME)
+    for stage, seconds in about.timings.items():
+        choice = about.choices.get(stage)
         ran = f"{choice.ran:10}" if choice else " " * 10
         why = f"  ({choice.why})" if choice and choice.why else ""
         print(f"  {stage:14} {ran} {seconds.wall_seconds:6.1f} s{why}")
-    mesh, cloud = result.mesh, result.gaussians
-    print(f"  {len(mesh.faces)} triangles, {len(cloud)} splats")
+    print(f"  {about.object.faces} triangles, {about.object.gaussians} splats")
     print(f"{folder.resolve()}{os.sep}")
     for path in written:
         print(f"  {path.name:16} {path.stat().st_size / 1024:8.0f} kB")

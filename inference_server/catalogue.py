@@ -1,0 +1,121 @@
+"""What a client may ask for: settings, presets and backends as plain maps, and the check of them.
+
+Owns the translation between the core's settings and the wire. Must not know sockets or jobs. Only
+backends' light files are imported.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from glimpse3d import plugins
+from glimpse3d.errors import BackendUnavailable, Glimpse3DError, InvalidData, InvalidSettings
+from glimpse3d.settings import PRESETS, Settings, describe, from_dict, to_dict
+from glimpse3d.types import Prompt
+
+log = logging.getLogger(__name__)
+
+# What this server does now; the other kinds have their messages and wait for their stages.
+SUPPORTED = ("generate",)
+_NEEDS = {"generate": {"image"}, "cutout": {"image"}, "splats": {"mesh"}, "fetch_weights": set()}
+_TAKES = {
+    "generate": {"image", "mask", "box", "settings"},
+    "cutout": {"image", "mask", "box", "settings"},
+    "splats": {"mesh", "settings"},
+    "fetch_weights": {"stage", "backend"},
+}
+_OWN = {"image", "mask", "mesh", "box", "settings", "stage", "backend"}
+
+
+def describe_all() -> dict[str, Any]:
+    """All that an interface needs to draw every choice."""
+    return {
+        "settings": _rows(Settings),
+        "presets": {name: to_dict(settings) for name, settings in PRESETS.items()},
+        "automatic": {stage: list(names) for stage, names in plugins.AUTOMATIC.items()},
+        "backends": {stage: _backends(stage) for stage in plugins.BUILTIN},
+    }
+
+
+def _backends(stage: str) -> list[dict[str, Any]]:
+    found = []
+    for name in plugins.names(stage):
+        try:
+            kind = plugins.find(stage, name)
+        except BackendUnavailable as error:
+            log.warning("left out: %s", error)
+            continue
+        presets = {preset: dict(changes) for preset, changes in kind.PRESETS.items()}
+        found.append({"name": name, "title": kind.TITLE, "when": kind.WHEN,
+                      "presets": presets, "settings": _rows(kind.Settings)})  # fmt: skip
+    return found
+
+
+def _rows(settings_type: type) -> list[dict[str, Any]]:
+    return [{**row, "choices": list(row["choices"])} for row in describe(settings_type)]
+
+
+def check_request(body: Mapping[str, Any]) -> None:
+    """Refuse a job that could not run, before it is queued.
+
+    Raises:
+        Glimpse3DError: ``not_supported``, or what is wrong with the request.
+    """
+    kind = body["kind"]
+    if kind not in SUPPORTED:
+        raise Glimpse3DError(
+            "not_supported", f"this server cannot do {kind!r} yet", "update the server"
+        )
+    given = _OWN & body.keys()
+    if missing := _NEEDS[kind] - given:
+        raise Glimpse3DError("bad_message", f"{kind} needs {', '.join(sorted(missing))}")
+    if foreign := given - _TAKES[kind]:
+        raise Glimpse3DError("bad_message", f"{kind} takes no {', '.join(sorted(foreign))}")
+    prompt_box(body)
+    check_settings(settings_of(body))
+
+
+def settings_of(body: Mapping[str, Any]) -> Settings:
+    """The settings of a request.
+
+    Raises:
+        InvalidSettings: a setting is unknown or out of range.
+    """
+    values = body.get("settings", {})
+    options = values.get("options", {})
+    maps = {"options": options, "turntable": values.get("turntable", {})}
+    if isinstance(options, dict):
+        maps.update(options)
+    for name, value in maps.items():
+        if not isinstance(value, dict):
+            raise InvalidSettings(name, f"{value!r} is not a map of settings")
+    return from_dict(values)
+
+
+def prompt_box(body: Mapping[str, Any]) -> tuple[float, float, float, float] | None:
+    """The box of a request, if it has one.
+
+    Raises:
+        InvalidData: not four numbers, or empty.
+    """
+    box = body.get("box")
+    if box is None:
+        return None
+    if not all(type(edge) in (int, float) for edge in box):
+        raise InvalidData("the box is not four numbers", "give left,top,right,bottom in pixels")
+    return Prompt(tuple(box)).box
+
+
+def check_settings(settings: Settings) -> None:
+    """Refuse unknown backends and wrong options of those that may run.
+
+    Raises:
+        InvalidSettings, UnknownBackend: naming what is wrong.
+    """
+    for stage in plugins.BUILTIN:
+        chosen = getattr(settings, stage)
+        names = plugins.AUTOMATIC[stage] if chosen == "auto" else (chosen,)
+        for name in names:
+            plugins.settings_for(stage, name, settings.preset, settings.options.get(name, {}))

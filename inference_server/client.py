@@ -1,0 +1,286 @@
+"""A client of the inference server that never blocks and owns no thread.
+
+Owns the conversation: greeting, uploads, jobs that are watched, results that are fetched. Call
+``poll`` often, from a timer or a loop; it does what is due within its budget and returns what
+happened. Must not know Blender, pictures' formats, or what a setting means.
+
+>>> client = Client(string, name="my program")  # doctest: +SKIP
+>>> job = client.generate(picture_bytes, {"preset": "draft"})  # doctest: +SKIP
+>>> for event in client.poll(20):  # doctest: +SKIP
+...     print(event)
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import cache, partial
+from typing import Any
+
+import zmq
+
+from . import connection, protocol
+from .errors import WireError
+from .events import ConnectionChanged, Event, Job, JobChanged, JobDeleted, JobList, Refused, Status
+from .events import Welcome as Greeting
+from .exchange import Exchange
+from .following import Orders, Watches
+from .link import Link
+from .protocol import Message
+from .results import Results, folder_of
+
+PING_SECONDS = 15.0
+BULK_IDLE_SECONDS = 30.0
+
+Answer = Message | WireError
+
+
+def new_job_id() -> str:
+    """A fresh job id: 32 hex digits."""
+    return os.urandom(16).hex()
+
+
+class Client:
+    """One server, many jobs.
+
+    Attributes:
+        state: ``connecting``, ``ready`` or ``down``; ``down`` keeps trying.
+        problem: why it is down, or None.
+        welcome: what the server said of itself, once it is ready.
+
+    Args:
+        where: the connection string, or what ``connection.read`` made of it.
+        name: who asks, for the server's log.
+        clock: seconds that never jump.
+
+    Raises:
+        WireError: ``bad_connection_string``.
+    """
+
+    def __init__(
+        self,
+        where: str | connection.Connection,
+        name: str = "python",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.where = connection.read(where) if isinstance(where, str) else where
+        self.state = "connecting"
+        self.problem: WireError | None = None
+        self.welcome: Greeting | None = None
+        self._name = name
+        self._clock = clock
+        self._instance = os.urandom(16)
+        self._context = _context()
+        self._events: deque[Event] = deque()
+        self._control = Exchange(Link(self.where, self._context, clock), clock)
+        self._bulk: Exchange | None = None
+        self._bulk_used = 0.0
+        self._greeted = 0  # the link's generation that was greeted
+        tell = self._events.append
+        self._watches = Watches(self._control, tell, clock)
+        self._orders = Orders(self._control, self._watches, tell)
+        self._results = Results(self._control, tell)
+
+    def generate(
+        self,
+        image: bytes,
+        settings: Mapping[str, Any],
+        *,
+        mask: bytes | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        name: str = "",
+        job: str | None = None,
+    ) -> str:
+        """Make an object of a picture; returns the job's id at once.
+
+        Args:
+            image: the bytes of a picture file.
+            settings: as ``glimpse3d.settings.to_dict`` gives them; ``{"preset": "draft"}`` will do.
+            mask: the bytes of a mask's picture file.
+            box: left, top, right, bottom in pixels.
+            name: what lists show.
+            job: an id from ``new_job_id`` that the caller noted, to ask again after a crash.
+        """
+        files = {"image": image} if mask is None else {"image": image, "mask": mask}
+        body: dict[str, Any] = {"settings": dict(settings), "name": name[:200]}
+        if box is not None:
+            body["box"] = [float(edge) for edge in box]
+        return self.submit("generate", body, files, job)
+
+    def submit(
+        self,
+        kind: str,
+        body: Mapping[str, Any],
+        files: Mapping[str, bytes] | None = None,
+        job: str | None = None,
+    ) -> str:
+        """Ask for a job of any kind; ``files`` are uploaded first, each named by its field.
+
+        The same id with the same request may be submitted again and is the same job.
+        ``Uploading`` and ``JobChanged`` events follow, or ``Refused``.
+        """
+        identity = bytes.fromhex(job or new_job_id())
+        self._orders.add({"job": identity, "kind": kind, **body}, files or {})
+        return identity.hex()
+
+    def watch(self, job: str) -> None:
+        """Tell of this job from now on, as after a restart of the client's program."""
+        self._watches.add(bytes.fromhex(job))
+
+    def forget(self, job: str) -> None:
+        """Tell no more of this job, and stop its download; at the server it goes on."""
+        identity = bytes.fromhex(job)
+        self._watches.drop(identity)
+        self._orders.drop(identity)
+        self._results.drop(identity)
+
+    def get(self, job: str) -> None:
+        """Ask for a job's state once: a ``JobChanged`` follows."""
+        self._watches.ask(bytes.fromhex(job))
+
+    def cancel(self, job: str) -> None:
+        """Stop a job; one that is finished stays as it is. A ``JobChanged`` follows."""
+        identity = bytes.fromhex(job)
+        if self._orders.drop(identity):
+            self._events.append(JobChanged(Job(job, "generate", "", "cancelled")))
+        else:
+            self._watches.cancel(identity)
+
+    def delete(self, job: str) -> None:
+        """Remove a finished job and its files from the server: a ``JobDeleted`` follows."""
+        identity = bytes.fromhex(job)
+        self._watches.drop(identity)
+        self._control.ask("delete", {"job": identity}, partial(self._deleted, job))
+
+    def list_jobs(self, after: int = 0, limit: int = 50) -> None:
+        """Ask for jobs, newest first, from where an earlier ``JobList.next`` points."""
+        self._control.ask("list", {"after": after, "limit": limit}, self._listed)
+
+    def status(self) -> None:
+        """Ask how the server is: a ``Status`` follows."""
+        self._control.ask("status", {}, self._stated)
+
+    def download(self, job: str, folder: str | os.PathLike[str]) -> None:
+        """Fetch a result's files into ``folder``; goes on where an earlier attempt stopped.
+
+        ``Downloading`` events follow, then ``Downloaded`` or ``Refused``.
+        """
+        self._results.add(bytes.fromhex(job), folder_of(folder))
+
+    def close(self) -> None:
+        """Give the sockets back at once; what was submitted goes on at the server."""
+        if self.problem is not None and self.problem.code == "closed":
+            return
+        self._control.link.close()
+        if self._bulk is not None:
+            self._bulk.link.close()
+        self.state, self.problem = "down", WireError("closed", "the client was closed")
+
+    def poll(self, budget_ms: float = 5.0, wait: bool = False) -> list[Event]:
+        """Do what is due and return what happened.
+
+        Args:
+            budget_ms: how long this may take; a step that has begun may add some milliseconds.
+            wait: sleep until something arrives, within the budget; for programs without a timer.
+        """
+        if self.problem is not None and self.problem.code == "closed":
+            return []
+        until = self._clock() + budget_ms / 1000
+        self._step(until)
+        while wait and not self._events and self._clock() < until:
+            busy = bool(self._orders) or bool(self._results)
+            self._control.link.wait(min(0.002 if busy else 0.05, until - self._clock()))
+            self._step(until)
+        events = list(self._events)
+        self._events.clear()
+        return events
+
+    def _step(self, until: float) -> None:
+        for event in self._control.step(until):
+            self._watches.take(event)
+        self._follow_link()
+        if self.state == "ready":
+            now = self._clock()
+            self._watches.step(now)
+            if not len(self._control) and now - self._control.link.heard > PING_SECONDS:
+                self._control.ask("ping", {}, _ignore)
+        self._move_files(until)
+
+    def _move_files(self, until: float) -> None:
+        while self._orders or self._results:
+            self._bulk_used = self._clock()
+            self._orders.step(self._for_files, self._clock())
+            self._results.step(self._for_files, self._clock())
+            if self._bulk is None:
+                return
+            heard = self._bulk.link.heard
+            self._bulk.step(until)
+            if self._clock() >= until or self._bulk.link.heard == heard:
+                return
+        if self._bulk is not None and self._clock() - self._bulk_used > BULK_IDLE_SECONDS:
+            self._bulk.link.close()
+            self._bulk = None
+
+    def _for_files(self) -> Exchange:
+        # A second socket: a ping must not queue behind megabytes.
+        if self._bulk is None:
+            self._bulk = Exchange(Link(self.where, self._context, self._clock), self._clock)
+        return self._bulk
+
+    def _follow_link(self) -> None:
+        link = self._control.link
+        if link.state == "down":
+            self._change("down", link.problem)
+        elif link.state == "up" and link.generation != self._greeted:
+            self._greeted = link.generation
+            version = protocol.PROTOCOL
+            hello = {"lo": version, "hi": version, "client": self._name[:100] or "?"}
+            self._control.ask("hello", {**hello, "instance": self._instance}, self._welcomed)
+
+    def _change(self, state: str, problem: WireError | None = None) -> None:
+        before = (self.state, self.problem.code if self.problem else "")
+        self.state, self.problem = state, problem
+        if before != (state, problem.code if problem else ""):
+            self._events.append(ConnectionChanged(state, problem))
+
+    def _welcomed(self, answer: Answer) -> None:
+        try:
+            if isinstance(answer, WireError):
+                raise answer
+            self.welcome = Greeting.read(answer)
+        except WireError as error:
+            self._change("down", error)
+            return
+        self._watches.restart()
+        self._change("ready")
+
+    def _deleted(self, job: str, answer: Answer) -> None:
+        if isinstance(answer, WireError):
+            self._events.append(Refused("delete", job, answer))
+        else:
+            self._events.append(JobDeleted(job))
+
+    def _listed(self, answer: Answer) -> None:
+        if isinstance(answer, WireError):
+            self._events.append(Refused("list", "", answer))
+            return
+        jobs = tuple(Job.read(each) for each in answer.body["jobs"])
+        self._events.append(JobList(jobs, answer.body["next"]))
+
+    def _stated(self, answer: Answer) -> None:
+        if isinstance(answer, WireError):
+            self._events.append(Refused("status", "", answer))
+        else:
+            self._events.append(Status(answer.body))
+
+
+@cache
+def _context() -> zmq.Context[Any]:
+    """One for all clients, never ended: ending it waits, for a name server if need be."""
+    return zmq.Context(io_threads=1)
+
+
+def _ignore(answer: Answer) -> None:
+    """A pong needs no more than to have come."""

@@ -1,0 +1,85 @@
+"""A server put together, from its folder to its port, and taken apart again.
+
+Owns the order of starting and stopping. Must not know arguments or what is printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from . import connection
+from .artifacts import Artifacts
+from .jobs import Jobs
+from .keys import Keys
+from .store import Store
+from .transport import Transport
+from .worker import Worker
+
+log = logging.getLogger(__name__)
+
+
+def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+    """Run a server until it is told to stop by ctrl-C or SIGTERM.
+
+    Args:
+        folder: its data; made if missing, used by one server at a time.
+        host: the address to bind; also the one in the connection string.
+        port: 0 takes any free one.
+        ready: called with the connection string once clients may come.
+
+    Raises:
+        Glimpse3DError: the folder or the port cannot be used.
+    """
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _raise_file_limit()
+    keys = Keys(folder / "keys")
+    store = Store(folder / "jobs.sqlite3")
+    with contextlib.closing(store), _stop_signals() as stopped:
+        jobs = Jobs(store, Artifacts(folder), Worker())
+        transport = Transport(jobs, keys, (host, port))
+        try:
+            ready(connection.write(keys.connection(_bracketed(host), transport.port)))
+            transport.run(stopped)
+        finally:
+            log.info("stopping")
+            jobs.stop()
+            transport.close()
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host.strip('[]').lower()}]" if ":" in host else host.lower()
+
+
+@contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """A question that turns true with the first ctrl-C or SIGTERM."""
+    asked: list[int] = []
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        asked.append(number)
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, ask) for number in numbers}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise_file_limit() -> None:
+    """Connections cost descriptors, and running out of them harms everybody."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < hard:
+        with contextlib.suppress(ValueError, OSError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

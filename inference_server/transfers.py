@@ -1,0 +1,289 @@
+"""Files on their way: a picture up to the server, a result down from it.
+
+Owns chunks, windows, resuming, and the proof by SHA-256. Must not know jobs' states or Blender.
+Everything happens in ``step``, a little at a time, so that no caller waits for a disk or a hash.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .errors import WireError
+from .exchange import Exchange
+from .protocol import CHUNK, Message
+
+SLICE = 4 * 1024 * 1024  # hashed in one step: about 10 ms
+MAX_WINDOW = 32  # chunks in flight: 8 MiB
+UPLOAD_WINDOW = 4
+SECONDS_IN_FLIGHT = 2.0
+FILE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
+PART, SIDECAR = ".part", ".part.json"
+
+
+def is_file_name(name: str) -> bool:
+    """Whether a file of that name may be written on any system: flat, plain, no device."""
+    return bool(FILE_NAME.fullmatch(name)) and not _DEVICES.fullmatch(name)
+
+
+class Upload:
+    """Bytes that shall lie on the server; those that lie there already are not sent again.
+
+    Attributes:
+        sha256: the content's name, once it is hashed.
+        done: the server has it all.
+        problem: why it failed, or None.
+        size, sent: bytes in all, and bytes of them that the server has.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self.sha256 = b""
+        self.done = False
+        self.problem: WireError | None = None
+        self.size = len(data)
+        self.sent = 0
+        self._data = data
+        self._hash = hashlib.sha256()
+        self._hashed = 0
+        self._asked = self._answered = False
+        self._next = 0
+        self._flying = 0
+
+    def step(self, exchange: Exchange) -> None:
+        """Hash a slice, or send what the window allows."""
+        if self.done or self.problem:
+            return
+        if not self.sha256:
+            self._hash_slice()
+        elif not self._asked:
+            self._asked = True
+            body = {"sha256": self.sha256, "size": len(self._data)}
+            exchange.ask("have", body, self._held)
+        elif self._answered:
+            self._put(exchange)
+
+    def _hash_slice(self) -> None:
+        part = memoryview(self._data)[self._hashed : self._hashed + SLICE]
+        self._hash.update(part)
+        self._hashed += len(part)
+        if self._hashed == len(self._data):
+            self.sha256 = self._hash.digest()
+
+    def _put(self, exchange: Exchange) -> None:
+        while self._next < len(self._data) and self._flying < UPLOAD_WINDOW:
+            chunk = self._data[self._next : self._next + CHUNK]
+            body = {"sha256": self.sha256, "size": len(self._data), "offset": self._next}
+            self._next += len(chunk)
+            self._flying += 1
+            exchange.ask("put", body, self._stored, chunk)
+
+    def _held(self, answer: Message | WireError) -> None:
+        self._answered = True
+        if isinstance(answer, WireError):
+            self.problem = answer
+            return
+        self.done = answer.body["complete"]
+        self.sent = self._next = min(answer.body["have"], len(self._data))
+        if not self.done and self._next == len(self._data):
+            self.problem = WireError("bad_message", "the server's count of bytes is wrong")
+
+    def _stored(self, answer: Message | WireError) -> None:
+        self._flying -= 1
+        if isinstance(answer, WireError):
+            self.problem = answer
+            return
+        self.sent = min(max(self.sent, answer.body["have"]), self.size)
+        if answer.body["complete"]:
+            self.done = True
+        elif self._flying == 0:  # all sent and something missing: go on where the server stands
+            self._next = min(answer.body["have"], self._next)
+
+
+class Download:
+    """One file of a result, into ``folder``: ``name.part``, proved, then renamed to ``name``.
+
+    ``name.part.json`` says which content the part belongs to, so that another process goes on
+    where this one was killed.
+
+    Attributes:
+        size: bytes of the whole file.
+        got: bytes that lie in the part.
+        done: the file stands under its name.
+        problem: why it failed, or None.
+
+    Args:
+        job: the job's id.
+        about: ``name``, ``size`` and ``sha256`` as the server listed them.
+        folder: an existing folder.
+    """
+
+    def __init__(self, job: bytes, about: Mapping[str, Any], folder: Path) -> None:
+        self.name: str = about["name"]
+        self.size: int = about["size"]
+        self.got = 0
+        self.done = False
+        self.problem: WireError | None = None
+        self._job = job
+        self._want: bytes = about["sha256"]
+        self._folder = folder
+        self._part = folder / (self.name + PART)
+        self._sidecar = folder / (self.name + SIDECAR)
+        self._hash = hashlib.sha256()
+        self._rehash = 0  # bytes of an older process's part that are still to be hashed
+        self._again = True  # whether a wrong hash may be tried once more
+        self._early: dict[int, bytes] = {}
+        self._asked = 0
+        self._flying = 0
+        self._window = 4
+        self._rate = 0.0
+        self._counted = (0.0, 0)
+        self._round = 0  # replies to an earlier round are ignored
+
+    def open(self) -> None:
+        """Find out where to go on.
+
+        Raises:
+            WireError: the name is not fit for a disk, or the disk has no room.
+        """
+        if not is_file_name(self.name):
+            raise WireError("bad_result", f"the server named a file {self.name[:40]!r}")
+        note = {"sha256": self._want.hex(), "size": self.size}
+        final = self._folder / self.name
+        if not self._part.exists() and final.is_file() and final.stat().st_size == self.size:
+            final.replace(self._part)  # finished by another process: only to be proved
+            self._sidecar.write_text(json.dumps(note))
+        if self._read_note() == note and self._part.is_file():
+            self._rehash = min(self._part.stat().st_size, self.size)
+            os.truncate(self._part, self._rehash)
+        else:
+            self._part.write_bytes(b"")
+            self._sidecar.write_text(json.dumps(note))
+        if self.size - self._rehash > shutil.disk_usage(self._folder).free:
+            raise _disk_full(self._folder, self.size - self._rehash)
+
+    def _read_note(self) -> Any:
+        try:
+            return json.loads(self._sidecar.read_bytes()[:4096])
+        except (OSError, ValueError):
+            return None
+
+    def step(self, exchange: Exchange, now: float) -> None:
+        """Hash what was there, ask for more, or finish."""
+        if self.done or self.problem:
+            return
+        try:
+            self._step(exchange, now)
+        except OSError as error:
+            self.problem = from_disk(error, self._folder, self.size - self.got)
+
+    def _step(self, exchange: Exchange, now: float) -> None:
+        if self.got < self._rehash:
+            self._hash_part()
+        elif self.got == self.size:
+            self._prove()
+        else:
+            self._adapt(now)
+            self._ask(exchange)
+
+    def _hash_part(self) -> None:
+        with self._part.open("rb") as file:
+            file.seek(self.got)
+            data = file.read(min(SLICE, self._rehash - self.got))
+        self._hash.update(data)
+        self.got += len(data)
+        self._asked = self.got
+        if not data:
+            self._rehash = self.got
+
+    def _adapt(self, now: float) -> None:
+        since, before = self._counted
+        if now - since < 0.5:
+            return
+        if since:
+            rate = (self.got - before) / (now - since)
+            self._rate = 0.5 * (self._rate + rate) if self._rate else rate
+            wanted = int(self._rate * SECONDS_IN_FLIGHT / CHUNK)
+            self._window = max(1, min(MAX_WINDOW, wanted))
+        self._counted = (now, self.got)
+
+    def _ask(self, exchange: Exchange) -> None:
+        while self._asked < self.size and self._flying < self._window:
+            count = min(CHUNK, self.size - self._asked)
+            body = {"job": self._job, "name": self.name, "offset": self._asked, "count": count}
+            exchange.ask("fetch", body, partial(self._piece, self._round, self._asked))
+            self._asked += count
+            self._flying += 1
+
+    def _piece(self, turn: int, offset: int, answer: Message | WireError) -> None:
+        if turn != self._round or self.problem:
+            return
+        self._flying -= 1
+        if isinstance(answer, WireError):
+            self.problem = answer
+            return
+        right = answer.kind == "piece" and answer.body["offset"] == offset
+        if not right or len(answer.blob) != min(CHUNK, self.size - offset):
+            self.problem = WireError(
+                "bad_result", f"{self.name}: the server sent another piece than asked"
+            )
+            return
+        self._early[offset] = answer.blob
+        try:
+            self._write()
+        except OSError as error:
+            self.problem = from_disk(error, self._folder, self.size - self.got)
+
+    def _write(self) -> None:
+        if self.got not in self._early:
+            return
+        with self._part.open("r+b") as file:
+            file.seek(self.got)
+            while self.got in self._early:
+                data = self._early.pop(self.got)
+                file.write(data)
+                self._hash.update(data)
+                self.got += len(data)
+
+    def _prove(self) -> None:
+        if self._hash.digest() == self._want:
+            self._part.replace(self._folder / self.name)
+            self._sidecar.unlink(missing_ok=True)
+            self.done = True
+            return
+        self._part.write_bytes(b"")
+        if not self._again:
+            self.problem = WireError(
+                "bad_result",
+                f"{self.name}: what arrived is not what the server announced",
+                "download it again; if that does not help, generate it again",
+            )
+            return
+        self._again = False
+        self._round += 1
+        self._hash = hashlib.sha256()
+        self.got = self._asked = self._flying = self._rehash = 0
+        self._early.clear()
+
+
+def _disk_full(folder: Path, missing: int) -> WireError:
+    return WireError(
+        "disk_full",
+        f"the disk of {folder} has no room for {missing / 1e6:.0f} MB more",
+        "make room and download again: it goes on where it stopped",
+    )
+
+
+def from_disk(error: OSError, folder: Path, missing: int) -> WireError:
+    """An error of the disk as a refusal with a hint; ``missing`` bytes were still to come."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full(folder, missing)
+    return WireError("output_failed", f"{folder} cannot be written: {error.strerror}")

@@ -1,0 +1,45 @@
+"""A server for the tests of a file, and clients that are closed when a test ends."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from inference_server.client import Client
+from tests.server.serving import Server, ready
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests that leave it as it was."""
+    running = Server(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[[str], Client]]:
+    """Make clients; those of a living server are ready."""
+    clients: list[Client] = []
+
+    def make(string: str, wait: bool = True) -> Client:
+        clients.append(Client(string, name="test"))
+        return ready(clients[-1]) if wait else clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Start servers of a test's own; the same folder each time."""
+    servers: list[Server] = []
+
+    def make(port: int = 0) -> Server:
+        servers.append(Server(tmp_path / "data", port))
+        return servers[-1]
+
+    yield make
+    for each in servers:
+        each.stop()

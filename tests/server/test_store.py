@@ -1,0 +1,154 @@
+"""What the store promises: durable, claimed once, and right again after a restart."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from glimpse3d.errors import Glimpse3DError
+from inference_server.artifacts import Artifacts
+from inference_server.jobs import Jobs
+from inference_server.store import Store
+from inference_server.worker import Worker
+
+
+def request(number: int, **more: Any) -> dict[str, Any]:
+    return {"job": number.to_bytes(16, "big"), "kind": "generate", "name": f"job {number}", **more}
+
+
+def filled(path: Path, count: int = 3) -> Store:
+    store = Store(path)
+    for number in range(count):
+        store.add("owner", bytes(32), request(number, settings={"size": 0.5}))
+    return store
+
+
+def test_what_is_committed_reaches_the_disk(tmp_path: Path) -> None:
+    store = filled(tmp_path / "jobs.sqlite3")
+    assert store.synchronous() == 2  # FULL
+    store.close()
+    with sqlite3.connect(tmp_path / "jobs.sqlite3") as base:
+        assert base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert base.execute("PRAGMA user_version").fetchone() == (1,)
+        assert base.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone() == (3,)
+    base.close()
+
+
+def test_jobs_are_claimed_once_and_in_order(tmp_path: Path) -> None:
+    store = filled(tmp_path / "jobs.sqlite3")
+    rows = [store.claim() for _ in range(4)]
+    assert [row.name for row in rows if row] == ["job 0", "job 1", "job 2"]
+    assert rows[3] is None
+    assert (
+        rows[0] is not None
+        and rows[0].attempt == 1
+        and rows[0].request["settings"] == {"size": 0.5}
+    )
+    store.put_back(rows[1].id)  # type: ignore[union-attr]
+    again = store.claim()
+    assert again is not None and again.name == "job 1" and again.attempt == 2
+    store.close()
+
+
+def test_a_finished_job_stays_finished(tmp_path: Path) -> None:
+    store = filled(tmp_path / "jobs.sqlite3", 1)
+    row = store.claim()
+    assert row is not None
+    store.succeed(row.id, [{"name": "mesh.glb", "size": 1, "sha256": bytes(32)}])
+    store.fail(row.id, Glimpse3DError("internal", "too late"))
+    store.cancelled(row.id)
+    store.ask_to_cancel(row.id)
+    store.put_back(row.id)
+    now = store.get(row.id)
+    assert now is not None and now.state == "succeeded" and now.code is None
+    assert now.files[0]["name"] == "mesh.glb"
+    store.close()
+
+
+def test_a_second_server_on_the_same_folder_is_refused(tmp_path: Path) -> None:
+    store = filled(tmp_path / "jobs.sqlite3")
+    with pytest.raises(Glimpse3DError, match="another server") as caught:
+        Store(tmp_path / "jobs.sqlite3")
+    assert caught.value.hint
+    store.close()
+    Store(tmp_path / "jobs.sqlite3").close()
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough" * 50])
+def test_a_damaged_store_is_refused(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    path.write_bytes(content)
+    with pytest.raises(Glimpse3DError, match="damaged"):
+        Store(path)
+    assert path.read_bytes() == content
+
+
+def test_a_store_of_a_newer_version_is_refused_and_untouched(tmp_path: Path) -> None:
+    path = tmp_path / "jobs.sqlite3"
+    filled(path).close()
+    with sqlite3.connect(path) as base:
+        base.execute("PRAGMA user_version = 99")
+    base.close()
+    with pytest.raises(Glimpse3DError, match="newer"):
+        Store(path)
+
+
+def test_a_restart_puts_back_gives_up_and_cleans(tmp_path: Path) -> None:
+    store = Store(tmp_path / "jobs.sqlite3")
+    for number, (attempts, cancel) in enumerate([(1, False), (3, False), (1, True)]):
+        row = store.add("owner", bytes(32), request(number))
+        for attempt in range(attempts):
+            claimed = store.claim()
+            assert claimed is not None and claimed.id == row.id
+            if attempt < attempts - 1:
+                store.put_back(row.id)
+        if cancel:
+            store.ask_to_cancel(row.id)
+    artifacts = Artifacts(tmp_path)
+    for number in (0, 9):
+        artifacts.result(number.to_bytes(16, "big")).mkdir()
+    (tmp_path / "results" / ".x.glimpse3d-1").mkdir()
+    Jobs(store, artifacts, Worker())
+    rows = [store.get(number.to_bytes(16, "big")) for number in range(3)]
+    assert [row.state for row in rows if row] == ["queued", "failed", "cancelled"]
+    assert rows[1] is not None and rows[1].code == "worker_lost" and rows[1].hint
+    assert not list((tmp_path / "results").iterdir())
+    store.close()
+
+
+def test_uploads_are_proved_and_resumed(tmp_path: Path) -> None:
+    import hashlib
+
+    data = bytes(range(256)) * 40
+    sha256 = hashlib.sha256(data).digest()
+
+    def put(artifacts: Artifacts, offset: int, piece: bytes) -> tuple[int, bool]:
+        body = {"sha256": sha256, "size": len(data), "offset": offset}
+        return artifacts.put("owner", body, piece)
+
+    first = Artifacts(tmp_path)
+    assert first.held("owner", sha256) == (0, False)
+    assert put(first, 0, data[:4000]) == (4000, False)
+    assert put(first, 0, data[:4000]) == (4000, False)  # sent twice
+    assert put(first, 9000, data[9000:]) == (4000, False)  # a piece is missing before it
+    second = Artifacts(tmp_path)  # the server was killed
+    assert second.held("owner", sha256) == (4000, False)
+    assert put(second, 4000, data[4000:]) == (len(data), True)
+    assert second.upload_path("owner", sha256).read_bytes() == data
+    assert second.held("somebody else", sha256) == (0, False)
+
+
+def test_an_upload_that_is_not_what_was_announced_is_dropped(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    body = {"sha256": bytes(32), "size": 4, "offset": 0}
+    with pytest.raises(Glimpse3DError) as caught:
+        artifacts.put("owner", body, b"data")
+    assert caught.value.code == "bad_hash"
+    assert artifacts.held("owner", bytes(32)) == (0, False)
+    with pytest.raises(Glimpse3DError) as caught:
+        artifacts.put("owner", {**body, "size": 2**40}, b"data")
+    assert caught.value.code == "too_large"
+    with pytest.raises(Glimpse3DError) as caught:
+        artifacts.put("owner", body, b"more than announced")
+    assert caught.value.code == "too_large"

@@ -1,0 +1,213 @@
+"""Files on their way: resumed, proved, and never in anybody's way."""
+
+import dataclasses
+import hashlib
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import zmq
+
+from inference_server import connection
+from inference_server.artifacts import Artifacts
+from inference_server.client import Client
+from inference_server.events import Downloaded, Refused
+from inference_server.exchange import Exchange
+from inference_server.keys import Keys
+from inference_server.link import Link
+from inference_server.store import Store
+from inference_server.transfers import Upload, is_file_name
+from tests.server.proxy import Proxy
+from tests.server.serving import ROOT, Server, downloaded, eventually, pump
+
+Connect = Callable[..., Client]
+JOB = bytes(range(16))
+MEGABYTE = 2**20
+
+
+def plant(data: Path, size: int, seed: int = 0) -> bytes:
+    """A finished job with one big file, as a server that is stopped would have left it."""
+    content = random.Random(seed).randbytes(size)
+    files = [{"name": "splats.ply", "size": size, "sha256": hashlib.sha256(content).digest()}]
+    owner = next(iter(Keys(data / "keys").clients())).decode()
+    store, artifacts = Store(data / "jobs.sqlite3"), Artifacts(data)
+    store.add(owner, bytes(32), {"job": JOB, "kind": "generate"})
+    store.claim()
+    artifacts.result(JOB).mkdir(exist_ok=True)
+    (artifacts.result(JOB) / "splats.ply").write_bytes(content)
+    store.succeed(JOB, files)
+    store.close()
+    return content
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+def test_a_download_does_not_hold_its_caller(
+    data: Path, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    content = plant(data, 24 * MEGABYTE)
+    client = connect(start().string)
+    client.download(JOB.hex(), tmp_path / "out")
+    longest, done = 0.0, False
+    while not done:
+        before = time.thread_time()
+        events = client.poll(5)
+        longest = max(longest, time.thread_time() - before)
+        done = any(isinstance(event, Downloaded) for event in events)
+        assert not any(isinstance(event, Refused) for event in events), events
+    assert longest < 0.05
+    assert (tmp_path / "out" / "splats.ply").read_bytes() == content
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["splats.ply"]
+
+
+def test_a_download_goes_on_where_another_process_was_killed(
+    data: Path, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    content = plant(data, 48 * MEGABYTE)
+    server, out = start(), tmp_path / "out"
+    code = (
+        "import sys; from inference_server.client import Client\n"
+        "client = Client(sys.argv[1]); client.download(sys.argv[2], sys.argv[3])\n"
+        "while True: client.poll(5, wait=True)\n"
+    )
+    command = [sys.executable, "-c", code, server.string, JOB.hex(), str(out)]
+    killed = subprocess.Popen(command, cwd=ROOT)
+    part = out / "splats.ply.part"
+    eventually(lambda: part.exists() and part.stat().st_size > 8 * MEGABYTE)
+    killed.kill()
+    killed.wait()
+    there = part.stat().st_size
+    assert there < len(content) and not (out / "splats.ply").exists()
+    client = connect(server.string)
+    asked = count_asked(client)
+    downloaded(client, JOB.hex(), out)
+    assert (out / "splats.ply").read_bytes() == content
+    assert sum(asked) == len(content) - there
+
+
+def count_asked(client: Client) -> list[int]:
+    """Bytes that the client asks for from now on, in the order of its requests."""
+    asked: list[int] = []
+    exchange = client._for_files()
+    ask = exchange.ask
+
+    def counted(kind: str, body: dict[str, int], *rest: object) -> None:
+        if kind == "fetch":
+            asked.append(body["count"])
+        ask(kind, body, *rest)  # type: ignore[arg-type]
+
+    exchange.ask = counted  # type: ignore[method-assign,assignment]
+    return asked
+
+
+def test_a_part_that_rotted_is_found_and_fetched_again(
+    data: Path, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    content = plant(data, 2 * MEGABYTE)
+    client, out = connect(start().string), tmp_path / "out"
+    downloaded(client, JOB.hex(), out)
+    final = out / "splats.ply"
+    final.write_bytes(content[:1000] + b"X" + content[1001:])
+    downloaded(client, JOB.hex(), out)
+    assert final.read_bytes() == content
+
+
+def test_a_file_that_is_not_what_was_announced_never_gets_its_name(
+    data: Path, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    plant(data, MEGABYTE)
+    client, out = connect(start().string), tmp_path / "out"
+    with (data / "results" / JOB.hex() / "splats.ply").open("r+b") as file:
+        file.seek(1000)
+        file.write(b"X")
+    client.download(JOB.hex(), out)
+    event = pump(client, lambda event: isinstance(event, Refused))
+    assert isinstance(event, Refused) and event.problem.code == "bad_result"
+    assert event.problem.hint
+    assert not (out / "splats.ply").exists()
+
+
+@pytest.mark.parametrize(("harm", "every"), [("flip", 3 * MEGABYTE), ("cut", 2 * MEGABYTE)])
+def test_a_bad_network_costs_time_and_nothing_else(
+    data: Path,
+    start: Callable[..., Server],
+    connect: Connect,
+    tmp_path: Path,
+    harm: str,
+    every: int,
+) -> None:
+    content = plant(data, 12 * MEGABYTE)
+    server = start()
+    with Proxy(server.port, harm, every, times=3) as proxy:
+        where = dataclasses.replace(connection.read(server.string), port=proxy.port)
+        client = connect(where)
+        downloaded(client, JOB.hex(), tmp_path / "out", 60)
+        assert proxy.left == 0
+        client.close()
+    assert (tmp_path / "out" / "splats.ply").read_bytes() == content
+
+
+@pytest.mark.slow
+def test_a_network_that_falls_silent_is_left(
+    data: Path, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    content = plant(data, 12 * MEGABYTE)
+    server = start()
+    with Proxy(server.port, "stall", 4 * MEGABYTE, times=1) as proxy:
+        where = dataclasses.replace(connection.read(server.string), port=proxy.port)
+        client = connect(where)
+        downloaded(client, JOB.hex(), tmp_path / "out", 90)
+        client.close()
+    assert (tmp_path / "out" / "splats.ply").read_bytes() == content
+
+
+def test_an_upload_goes_on_where_another_stopped(server: Server) -> None:
+    content = random.Random(3).randbytes(3 * MEGABYTE)
+    sha256 = hashlib.sha256(content).digest()
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+
+    def uploaded(stop_at: int) -> list[int]:
+        link = Link(connection.read(server.string), context)
+        exchange, upload, offsets = Exchange(link), Upload(content), []
+        ask = exchange.ask
+
+        def noted(kind: str, body: dict[str, int], *rest: object) -> None:
+            if kind == "put":
+                offsets.append(body["offset"])
+            ask(kind, body, *rest)  # type: ignore[arg-type]
+
+        exchange.ask = noted  # type: ignore[method-assign,assignment]
+        until = time.monotonic() + 20
+        while not upload.done and upload.sent < stop_at and time.monotonic() < until:
+            upload.step(exchange)
+            exchange.step(time.monotonic() + 0.01)
+        assert upload.problem is None
+        link.close()
+        return offsets
+
+    first = uploaded(stop_at=MEGABYTE)
+    second = uploaded(stop_at=len(content) + 1)
+    assert first[0] == 0 and min(second) >= MEGABYTE
+    assert uploaded(stop_at=len(content) + 1) == []  # it is there, and named by its hash
+    assert hashlib.sha256(content).digest() == sha256
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../keys.json", "..\\x", "a/b", "CON", "nul.txt", "x\0", "...", "mesh.glb ", "/etc/passwd",
+     "C:x", "a:stream", "", ".hidden", "mesh.", "x" * 101, "com1.glb", "m\u00e9sh.glb"],
+)  # fmt: skip
+def test_names_that_are_not_fit_for_a_disk(name: str) -> None:
+    assert not is_file_name(name)
+
+
+@pytest.mark.parametrize("name", ["mesh.glb", "view_000.png", "cameras.json", "a", "x-1.tar.gz"])
+def test_names_that_are_fit(name: str) -> None:
+    assert is_file_name(name)
