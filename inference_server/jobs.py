@@ -1,7 +1,6 @@
-"""What each request does: the queue, the one worker, and what is told of both.
+"""What each request does, and what is told of a job.
 
-Owns the rules between store, files and worker. Must not know sockets or frames. Nothing here
-computes or waits; ``step`` does what is due.
+Owns the rules between owners, store and files. Must not know sockets, frames or processes.
 """
 
 from __future__ import annotations
@@ -10,7 +9,6 @@ import hashlib
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import msgpack
@@ -20,56 +18,28 @@ from glimpse3d.errors import Glimpse3DError
 
 from . import catalogue
 from .artifacts import Artifacts
+from .dispatch import Dispatcher
 from .protocol import FINAL
-from .store import MAX_ATTEMPTS, UPLOADS, Row, Store
-from .worker import Worker
+from .store import UPLOADS, Row, Store
 
 log = logging.getLogger(__name__)
 
-CANCEL_SECONDS = 5.0  # a job that does not heed a cancel is ended with its process
-MAX_STARTS = 3  # a worker that never gets ready is an error and not a loop
 PAGE_BYTES = 48 * 1024
-
-
-@dataclass(slots=True)
-class _Live:
-    """What is known of a running job beyond the store."""
-
-    fraction: float = 0.0
-    stage: str = ""
-    note: str = ""
-    preview: bytes = b""
-    preview_seq: int = 0
 
 
 class Jobs:
     """The jobs of all owners; an owner sees only their own.
 
     Args:
-        store, artifacts, worker: what it rules over; the worker is started here.
+        store, artifacts, dispatcher: what it rules over.
     """
 
-    def __init__(self, store: Store, artifacts: Artifacts, worker: Worker) -> None:
-        self.worker = worker
-        self._store = store
+    def __init__(self, store: Store, artifacts: Artifacts, dispatcher: Dispatcher) -> None:
+        self.dispatcher = dispatcher
         self.artifacts = artifacts
+        self._store = store
         self._started = time.monotonic()
-        self._seq = 0
-        self._seqs: dict[bytes, int] = {}
-        self._running: Row | None = None
-        self._live = _Live()
-        self._kill_at: float | None = None
-        self._start_at = 0.0
-        self._bad_starts = 0
-        self._recover()
-
-    def _recover(self) -> None:
-        """After a start: whatever ran when the former server died is put back or given up."""
-        for row in self._store.running():
-            self._died(row, "was lost with the server")
-        self.artifacts.clean(self._store.succeeded(), self._store.wanted())
-
-    # requests
+        artifacts.clean(store.succeeded(), store.wanted())
 
     def submit(self, owner: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Queue a job; the same id with the same request is the same job.
@@ -103,9 +73,8 @@ class Jobs:
     def get(self, owner: str, job: bytes, since: int = 0) -> tuple[dict[str, Any], bytes]:
         """A job, and its preview if that is newer than ``since``."""
         row = self._own(owner, job)
-        running = self._running is not None and self._running.id == job
-        fresh = running and self._live.preview_seq > since
-        return self.describe(row), self._live.preview if fresh else b""
+        live = self.dispatcher.live(job)
+        return self.describe(row), live.preview if live.preview_seq > since else b""
 
     def page(self, owner: str, after: int, limit: int) -> dict[str, Any]:
         """A page of an owner's jobs, newest first; fewer than asked if they are wordy."""
@@ -124,10 +93,7 @@ class Jobs:
         row = self._own(owner, job)
         if row.state not in FINAL and not row.cancel:
             self._store.ask_to_cancel(job)
-            self._changed(job)
-            if self._running is not None and self._running.id == job:
-                self.worker.cancel(job)
-                self._kill_at = time.monotonic() + CANCEL_SECONDS
+            self.dispatcher.cancel(job)
         return self.describe(self._own(owner, job))
 
     def delete(self, owner: str, job: bytes) -> None:
@@ -140,7 +106,7 @@ class Jobs:
             raise Glimpse3DError("conflict", "the job is not finished", "cancel it first")
         self._store.delete(job)
         self.artifacts.remove_result(job)
-        self._seqs.pop(job, None)
+        self.dispatcher.forget(job)
 
     def fetch(self, owner: str, body: Mapping[str, Any]) -> bytes:
         """A piece of a result's file.
@@ -164,7 +130,7 @@ class Jobs:
             "queued": counts.get("queued", 0),
             "running": counts.get("running", 0),
             "finished": sum(counts.get(state, 0) for state in FINAL),
-            "worker": self.worker.state,
+            "worker": self.dispatcher.worker.state,
             "disk_free": self.artifacts.free_bytes(),
         }
 
@@ -176,10 +142,10 @@ class Jobs:
 
     def describe(self, row: Row) -> dict[str, Any]:
         """A job as messages carry it."""
-        live = self._live if self._running and self._running.id == row.id else _Live()
+        live = self.dispatcher.live(row.id)
         return {
             **_summary(row),
-            "seq": self._seqs.get(row.id, 0),
+            "seq": self.dispatcher.seq(row.id),
             "fraction": 1.0 if row.state == "succeeded" else live.fraction,
             "stage": live.stage,
             "note": live.note,
@@ -188,133 +154,15 @@ class Jobs:
             "files": row.files,
         }
 
-    # what is due
-
     def step(self) -> list[tuple[bytes, dict[str, Any], bytes]]:
-        """Hear the worker, end what must end, hand out the next job.
+        """Do what is due.
 
         Returns:
             job, what to tell of it, and a new preview or nothing; one entry for each change.
         """
-        changed: dict[bytes, bytes] = {}
-        for message in self.worker.receive():
-            self._hear(message, changed)
-        if self._kill_at is not None and time.monotonic() >= self._kill_at:
-            self._kill_at = None
-            self._hear({"type": "died", "how": self.worker.kill()}, changed)
-        self._keep_worker(changed)
-        if self.worker.state == "idle":
-            self._hand_out(changed)
+        changed = self.dispatcher.step()
         found = ((job, self._store.get(job), preview) for job, preview in changed.items())
         return [(job, self.describe(row), preview) for job, row, preview in found if row]
-
-    def _keep_worker(self, changed: dict[bytes, bytes]) -> None:
-        if self.worker.state == "none" and time.monotonic() >= self._start_at:
-            if self._bad_starts >= MAX_STARTS:
-                self._give_up(changed)
-            self.worker.start()
-
-    def _give_up(self, changed: dict[bytes, bytes]) -> None:
-        """The worker cannot start: say so to whoever waits."""
-        while (row := self._store.claim()) is not None:
-            problem = Glimpse3DError(
-                "worker_lost", "the computing process cannot start", "see the server's log"
-            )
-            self._store.fail(row.id, problem)
-            self._tell(row.id, changed)
-
-    def _hand_out(self, changed: dict[bytes, bytes]) -> None:
-        row = self._store.claim()
-        if row is None:
-            return
-        self._running, self._live = row, _Live()
-        request = row.request
-        uploads = {
-            field: str(self.artifacts.upload_path(row.owner, request[field]))
-            for field in UPLOADS
-            if field in request
-        }
-        folder = str(self.artifacts.result(row.id))
-        self.worker.give({"job": row.id, "request": request, "uploads": uploads, "folder": folder})
-        log.info("job %s runs, attempt %d", row.id.hex(), row.attempt)
-        self._tell(row.id, changed)
-
-    def _hear(self, message: dict[str, Any], changed: dict[bytes, bytes]) -> None:
-        kind, row = message["type"], self._running
-        if kind == "ready":
-            self._bad_starts = 0
-        elif kind == "died":
-            self._worker_died(message["how"], changed)
-        elif row is not None and message["job"] == row.id:
-            if kind == "progress":
-                self._progress(row, message, changed)
-            else:
-                self._finish(row, message)
-                self._tell(row.id, changed)
-
-    def _progress(self, row: Row, message: dict[str, Any], changed: dict[bytes, bytes]) -> None:
-        live = self._live
-        live.fraction, live.stage = message["fraction"], message["stage"]
-        live.note = message["note"]
-        preview = message["preview"]
-        self._tell(row.id, changed, preview)
-        if preview:
-            live.preview, live.preview_seq = preview, self._seqs[row.id]
-
-    def _finish(self, row: Row, message: dict[str, Any]) -> None:
-        self._running, self._kill_at = None, None
-        if message["type"] == "done":
-            self._store.succeed(row.id, message["files"])
-        elif message["type"] == "cancelled":
-            self._store.cancelled(row.id)
-        else:
-            error = Glimpse3DError(
-                message["code"], message["message"][:2000], message["hint"][:2000]
-            )
-            self._store.fail(row.id, error)
-        log.info("job %s: %s", row.id.hex(), message["type"])
-
-    def _worker_died(self, how: str, changed: dict[bytes, bytes]) -> None:
-        row, self._running, self._kill_at = self._running, None, None
-        if row is None:
-            self._bad_starts += 1
-            self._start_at = time.monotonic() + min(30.0, 0.5 * 2**self._bad_starts)
-            log.error("the worker process %s before it was ready", how)
-            return
-        current = self._store.get(row.id)
-        if current is not None:
-            log.warning("the worker process %s at job %s", how, row.id.hex())
-            self._died(current, how)
-            self._tell(row.id, changed)
-
-    def _died(self, row: Row, how: str) -> None:
-        if row.cancel:
-            self._store.cancelled(row.id)
-        elif row.attempt < MAX_ATTEMPTS:
-            self._store.put_back(row.id)
-        else:
-            self._store.fail(row.id, Glimpse3DError(
-                "worker_lost",
-                f"the computing process {how}, {row.attempt} times at this job",
-                "take a smaller preset: most often the memory was too small; see the server's log",
-            ))  # fmt: skip
-
-    def stop(self) -> None:
-        """End the worker; a running job waits for the next start and loses no attempt."""
-        self.worker.kill()
-        for row in self._store.running():
-            if row.cancel:
-                self._store.cancelled(row.id)
-            else:
-                self._store.put_back(row.id, counts=False)
-
-    def _changed(self, job: bytes) -> None:
-        self._seq += 1
-        self._seqs[job] = self._seq
-
-    def _tell(self, job: bytes, changed: dict[bytes, bytes], preview: bytes = b"") -> None:
-        self._changed(job)
-        changed[job] = preview or changed.get(job, b"")
 
 
 def _summary(row: Row) -> dict[str, Any]:

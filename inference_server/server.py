@@ -15,6 +15,7 @@ from types import FrameType
 
 from . import connection
 from .artifacts import Artifacts
+from .dispatch import Dispatcher
 from .jobs import Jobs
 from .keys import Keys
 from .store import Store
@@ -41,14 +42,16 @@ def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> N
     keys = Keys(folder / "keys")
     store = Store(folder / "jobs.sqlite3")
     with contextlib.closing(store), _stop_signals() as stopped:
-        jobs = Jobs(store, Artifacts(folder), Worker())
+        artifacts = Artifacts(folder)
+        dispatcher = Dispatcher(store, artifacts, Worker())
+        jobs = Jobs(store, artifacts, dispatcher)
         transport = Transport(jobs, keys, (host, port))
         try:
             ready(connection.write(keys.connection(_bracketed(host), transport.port)))
             transport.run(stopped)
         finally:
             log.info("stopping")
-            jobs.stop()
+            dispatcher.stop()
             transport.close()
 
 

@@ -113,7 +113,7 @@ class Transport:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._gate.socket, zmq.POLLIN)
-        pipe = self._jobs.worker.pipe
+        pipe = self._jobs.dispatcher.worker.pipe
         if pipe is not None and os.name != "nt":  # on Windows a pipe cannot be polled with sockets
             poller.register(pipe.fileno(), zmq.POLLIN)
         ready = dict(poller.poll(int(TICK_SECONDS * 1000)))

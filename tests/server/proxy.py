@@ -1,5 +1,6 @@
 """A TCP proxy that behaves like a bad network."""
 
+import contextlib
 import socket
 import threading
 import time
@@ -59,10 +60,8 @@ class Proxy:
         except OSError:
             pass  # cut, by them or by us
         for each in (source, target):
-            try:
+            with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def _hurt(self, data: bytes) -> bytes:
         self._count += len(data)

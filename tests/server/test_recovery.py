@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,8 +82,14 @@ def test_a_killed_server_leaves_no_orphan_and_its_jobs_go_on(
     client = connect(first.string)
     running = client.generate(picture(), patient(seconds=1.5))
     waiting = client.generate(picture(), QUICK, name="the second")
-    in_state(client, running, "running")
-    in_state(client, waiting, "queued") if not client.poll(0) else None
+    known: dict[str, str] = {}
+
+    def both_known(event: object) -> bool:
+        if isinstance(event, JobChanged):
+            known[event.job.id] = event.job.state
+        return known == {running: "running", waiting: "queued"}
+
+    pump(client, both_known)
     worker = first.worker()
     first.stop(signal.SIGKILL)
     eventually(lambda: not Path(f"/proc/{worker}").exists() or is_zombie(worker), 5)
@@ -154,14 +161,14 @@ def test_a_server_killed_during_a_download_costs_a_reconnect(
     out, server = tmp_path / "out", start()
     client = connect(server.string)
     client.download(JOB.hex(), out)
+    part = out / "splats.ply.part"
+
+    def reached(size: float) -> bool:
+        client.poll(5)
+        return part.exists() and part.stat().st_size > size
+
     for share in (0.25, 0.5, 0.75):
-        part = out / "splats.ply.part"
-        eventually(lambda: client.poll(5) or part.stat().st_size > share * len(content))
-        eventually(
-            lambda part=part, share=share: (
-                client.poll(5) is not None and part.stat().st_size > share * len(content)
-            )
-        )
+        eventually(partial(reached, share * len(content)))
         server.stop(signal.SIGKILL)
         server = start(server.port)
     eventually(lambda: client.poll(5) is not None and (out / "splats.ply").exists(), 60)
