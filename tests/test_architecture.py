@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 from glimpse3d import plugins
+from inference_server import WIRE_SIDE
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "training")
@@ -41,7 +42,13 @@ MATHS = (
     "glimpse3d.weights",
 )
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
-CLIENT = ("inference_server.client", "inference_server.connection", "inference_server.protocol")
+# What of the server travels into the add-on, and knows neither numpy nor the core.
+CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
+
+# Between the requests and the process that computes.
+QUEUE = tuple(
+    f"inference_server.{name}" for name in ("artifacts", "catalogue", "dispatch", "store", "worker")
+)
 
 
 class Row(NamedTuple):
@@ -98,11 +105,27 @@ ALLOWED = {
     ),
     # The server. What travels into the add-on knows neither numpy nor the core.
     "inference_server": Row(("msgpack", "zmq"), ("inference_server",)),
-    "inference_server.protocol": Row(("msgpack",), ()),
-    "inference_server.connection": Row((), ("inference_server.protocol",)),
-    "inference_server.client": Row(("msgpack", "zmq"), CLIENT),
-    "inference_server.worker": Row(("numpy",), ("glimpse3d", "inference_server")),
-    "inference_server.cli": Row((), ("glimpse3d.errors", "inference_server")),
+    **{module: Row(("msgpack", "zmq"), CLIENT) for module in CLIENT},
+    "inference_server.errors": Row((), ()),
+    "inference_server.protocol": Row(("msgpack",), ("inference_server.errors",)),
+    "inference_server.connection": Row((), ("inference_server.errors",)),
+    "inference_server.__main__": Row((), ("glimpse3d.cli",)),
+    "inference_server.data_folder": Row((), ()),
+    "inference_server.gate": Row(("zmq",), ()),
+    "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
+    "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
+    "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
+    "inference_server.catalogue": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    "inference_server.dispatch": Row((), ("glimpse3d.errors", *QUEUE)),
+    "inference_server.jobs": Row(
+        ("msgpack",), ("glimpse3d.__version__", "glimpse3d.errors", *QUEUE, *CLIENT)
+    ),
+    "inference_server.transport": Row(
+        ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
+    ),
+    "inference_server.worker": Row(("PIL", "msgpack"), ("glimpse3d", "inference_server.catalogue")),
+    "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
+    "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     "inference_server.executors.ray": Row(("ray",), ("inference_server",)),
     # The add-on. Sockets only through the client; scene/ knows no panels; jobs know no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
