@@ -80,7 +80,9 @@ def _cut_out(
     choice = choose_matte(image, settings)
     log.info("cut-out by %s: %s", choice.ran, choice.why or "asked for")
     matte, own = _backend("matte", choice.ran, settings, progress)
-    return hold_to_prompt(matte(image, prompt, own, progress), prompt), choice
+    cutout = hold_to_prompt(matte(image, prompt, own, progress), prompt)
+    progress(1.0, "cut out", preview=cutout)
+    return cutout, choice
 
 
 def _reconstruct(

@@ -1,5 +1,7 @@
 """``glimpse3d generate --server`` gives what ``glimpse3d generate`` gives."""
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -9,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from glimpse3d import cli
+from inference_server.client import Client
 from inference_server.events import JobList
-from tests.server.serving import ROOT, Server, picture, pump
+from tests.server.serving import BACKENDS, ROOT, Server, eventually, picture, pump
 
 SMALL = [
     "--preset", "draft", "--matte", "alpha", "--gaussians", "300", "--faces", "500",
@@ -27,7 +30,11 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_the_folder_is_the_same_byte_for_byte(
-    server: Server, photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    server: Server,
+    photo: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    connect: Callable[..., Client],
 ) -> None:
     from tests.server.test_jobs import mask
 
@@ -45,17 +52,38 @@ def test_the_folder_is_the_same_byte_for_byte(
     assert (tmp_path / "there.zip").is_file()
     facts = [line for line in said.splitlines() if "triangles" in line]
     assert facts and facts[0] in capsys.readouterr().out
-
-
-def test_the_server_keeps_nothing_of_it(
-    server: Server, photo: Path, tmp_path: Path, connect: Callable[..., object]
-) -> None:
-    flags = [str(photo), *SMALL, "-o", str(tmp_path / "out"), "--server", server.string]
-    assert cli.main(["generate", *flags]) == 0
     client = connect(server.string)
-    client.list_jobs()  # type: ignore[attr-defined]
-    page = pump(client, lambda event: isinstance(event, JobList))  # type: ignore[arg-type]
-    assert isinstance(page, JobList) and not any(job.name == photo.name for job in page.jobs)
+    client.list_jobs()
+    page = pump(client, lambda event: isinstance(event, JobList))
+    assert isinstance(page, JobList)
+    assert not any(job.name == photo.name for job in page.jobs)  # the files are here: it is gone
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no signal for one process")
+def test_ctrl_c_cancels_the_job_and_leaves_nothing(
+    server: Server, photo: Path, tmp_path: Path, connect: Callable[..., Client]
+) -> None:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(BACKENDS), str(ROOT)])}
+    flags = ["--reconstructor", "patient", "--patient-seconds", "60", "-o", str(tmp_path / "out")]
+    asking = subprocess.Popen(
+        [sys.executable, "-m", "glimpse3d", "generate", str(photo), *SMALL, *flags,
+         "--server", server.string],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True,
+    )  # fmt: skip
+    client = connect(server.string)
+
+    def state() -> str:
+        client.list_jobs(limit=1)
+        page = pump(client, lambda event: isinstance(event, JobList))
+        assert isinstance(page, JobList)
+        return page.jobs[0].state if page.jobs and page.jobs[0].name == photo.name else ""
+
+    eventually(lambda: state() == "running")
+    asking.send_signal(signal.SIGINT)
+    _, said = asking.communicate(timeout=20)
+    assert asking.returncode == 130, said
+    eventually(lambda: state() == "cancelled", 10)
+    assert [path.name for path in tmp_path.iterdir()] == [photo.name]
 
 
 @pytest.mark.parametrize("damage", ["cut", "empty", "port"])

@@ -52,6 +52,7 @@ def test_a_job_that_kills_every_worker_ends_with_a_sentence(
 
 
 @linux
+@pytest.mark.slow
 def test_a_worker_killed_from_outside_is_replaced(server: Server, connect: Connect) -> None:
     client = connect(server.string)
     job = client.generate(picture(), patient(seconds=2))
@@ -123,7 +124,7 @@ def test_a_server_that_is_stopped_keeps_queue_and_history(
     client = connect(first.string)
     done = client.generate(picture(), QUICK)
     assert ended(client, done).state == "succeeded"
-    running = client.generate(picture(), patient(seconds=3))
+    running = client.generate(picture(), patient(seconds=1.5))
     in_state(client, running, "running")
     first.stop(signal.SIGTERM)
     assert first.process.returncode == 0
