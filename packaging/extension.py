@@ -1,0 +1,172 @@
+"""The Blender extension as ZIP files, one a platform.
+
+Owns what lies in a ZIP: the add-on's files, ``_vendor``, the manifest with its wheels, and the
+server as this project's own wheel. Must not know Blender or what any of the files does.
+Standard library and pip only; run by ``build.py addon``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import runpy
+import sys
+import tempfile
+import tomllib
+import zipfile
+from pathlib import Path
+
+import wheels
+from wheels import PLATFORMS, ROOT, BuildError
+
+ADDON = ROOT / "blender_addon"
+VENDOR = ADDON / "_vendor"
+MANIFEST = "blender_manifest.toml"
+LARGEST = 30_000_000  # bytes a ZIP
+# What of the core travels beside the formats: it imports nothing but numpy and itself.
+CORE = ("errors.py", "types.py", "coords.py")
+
+
+def main(arguments: list[str]) -> int:
+    """Build what is asked for; tells where the files are."""
+    parser = argparse.ArgumentParser(prog="build.py addon", description="Build the extension.")
+    parser.add_argument(
+        "--platform", action="append", choices=[*PLATFORMS, "here"],
+        help="only this one; may be given again (default: all)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dist", type=Path, default=ROOT / "dist", metavar="FOLDER",
+        help="where the ZIP files go (default: dist)",
+    )  # fmt: skip
+    parser.add_argument("--vendor", action="store_true", help="fill blender_addon/_vendor, no more")
+    options = parser.parse_args(arguments)
+    try:
+        fill_vendor()
+        if not options.vendor:
+            for platform in options.platform or PLATFORMS:
+                path = build(here() if platform == "here" else platform, options.dist)
+                print(f"{path} ({path.stat().st_size / 1e6:.2f} MB)", flush=True)
+    except BuildError as error:
+        print(f"build.py addon: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def here(system: str = sys.platform, machine: str | None = None) -> str:
+    """Blender's name of this platform.
+
+    Raises:
+        BuildError: there is no extension for it.
+    """
+    if machine is None:
+        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") or os.uname().machine
+    names = {"linux": "linux", "win32": "windows", "darwin": "macos"}
+    processors = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}
+    name = f"{names.get(system, system)}-{processors.get(machine.lower(), machine)}"
+    if name not in PLATFORMS:
+        raise BuildError(f"there is no extension for {name}, only for {', '.join(PLATFORMS)}")
+    return name
+
+
+def version() -> str:
+    """The project's version, which is also the extension's.
+
+    Raises:
+        BuildError: the two differ.
+    """
+    text = (ROOT / "glimpse3d" / "__init__.py").read_text("utf-8")
+    found = re.search(r'^__version__ = "([^"]+)"$', text, re.MULTILINE)
+    theirs = tomllib.loads((ADDON / MANIFEST).read_text("utf-8"))["version"]
+    if found is None or found[1] != theirs:
+        ours = found[1] if found else "nothing"
+        raise BuildError(f"{MANIFEST} says version {theirs}, glimpse3d/__init__.py says {ours}")
+    return theirs
+
+
+def vendored() -> dict[str, bytes]:
+    """What lies in ``_vendor``: path -> bytes."""
+    files = {
+        "__init__.py": b'"""Copies of the wire side and the file formats, made by build.py."""\n',
+        "glimpse3d/__init__.py": (
+            '"""The part of the core that the add-on reads results with."""\n\n'
+            f'__version__ = "{version()}"\n'
+        ).encode(),
+    }
+    core = [ROOT / "glimpse3d" / name for name in CORE]
+    core += wheels.source_files(ROOT / "glimpse3d" / "formats")
+    server = ROOT / "inference_server"
+    wire = [server / name for name in ("__init__.py", *wire_side(server / "__init__.py"))]
+    for path in (*core, *wire):
+        files[path.relative_to(ROOT).as_posix()] = path.read_bytes()
+    return files
+
+
+def wire_side(path: Path) -> list[str]:
+    """The files that travel, from the tuple in which the server's package lists them."""
+    return list(runpy.run_path(str(path))["WIRE_SIDE"])
+
+
+def fill_vendor() -> None:
+    """Make ``blender_addon/_vendor`` what it should be; files that are right stay untouched."""
+    files = vendored()
+    present = wheels.source_files(VENDOR) if VENDOR.exists() else []
+    for path in present:
+        if path.relative_to(VENDOR).as_posix() not in files:
+            path.unlink()
+    for name, data in files.items():
+        path = VENDOR / name
+        if path.exists() and path.read_bytes() == data:
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        near = path.with_name(f"{path.name}.{os.getpid()}.part")
+        near.write_bytes(data)
+        near.replace(path)
+
+
+def manifest(text: str, platform: str, names: list[str]) -> str:
+    """The manifest of one platform's ZIP: the one in the source plus platform and wheels."""
+    head, mark, rest = text.partition("\n[")
+    listed = "".join(f'    "./wheels/{name}",\n' for name in names)
+    return f'{head}platforms = ["{platform}"]\nwheels = [\n{listed}]\n{mark}{rest}'
+
+
+def contents(platform: str) -> dict[str, bytes]:
+    """Everything in one platform's ZIP: path -> bytes."""
+    travelling = wheels.for_platform(platform)
+    server = wheels.of_project()
+    files = {
+        path.relative_to(ADDON).as_posix(): path.read_bytes()
+        for path in wheels.source_files(ADDON)
+        if path.name != MANIFEST and path.suffix != ".part"
+    }
+    text = (ADDON / MANIFEST).read_text("utf-8")
+    files[MANIFEST] = manifest(text, platform, [path.name for path in travelling]).encode()
+    files["LICENSE"] = (ROOT / "LICENSE").read_bytes()
+    files["server/constraints.txt"] = (ROOT / "constraints.txt").read_bytes()
+    files[f"server/{server.name}"] = server.read_bytes()
+    return files | {f"wheels/{path.name}": path.read_bytes() for path in travelling}
+
+
+def build(platform: str, folder: Path) -> Path:
+    """Write one platform's ZIP; the same sources give the same bytes.
+
+    Raises:
+        BuildError: a wheel cannot be had, or the ZIP is too large.
+    """
+    files = contents(platform)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"glimpse3d-{version()}-{platform.replace('-', '_')}.zip"
+    with tempfile.TemporaryDirectory(dir=folder) as new:
+        near = Path(new) / path.name
+        with zipfile.ZipFile(near, "w") as archive:
+            for name in sorted(files):
+                archive.writestr(wheels.zip_entry(name), files[name], compresslevel=9)
+        if (size := near.stat().st_size) > LARGEST:
+            raise BuildError(f"{path.name} has {size / 1e6:.1f} MB, {LARGEST / 1e6:.0f} at most")
+        near.replace(path)
+    return path
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
