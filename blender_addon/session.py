@@ -1,0 +1,187 @@
+"""One connection, the jobs on it, and the local server, moved on a few milliseconds at a time.
+
+Owns which server is talked to, and whether anything may be talked to at all. Must not know Blender:
+whether the network is allowed comes in as a question, and what happened is looked up by whoever
+draws. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+from ._vendor.inference_server import connection, events
+from ._vendor.inference_server.client import Client
+from ._vendor.inference_server.connection import Connection
+from ._vendor.inference_server.errors import WireError
+from .history import Place, Problem
+from .jobs import JobBook
+from .launcher import Launcher
+
+log = logging.getLogger(__name__)
+
+NAME = "Glimpse3D in Blender"
+
+
+class Session:
+    """All that Blender's panels show and Blender's timer moves.
+
+    Attributes:
+        book: the jobs.
+        client: the conversation with the server, or None.
+        launcher: the local server.
+        problem: why there is no connection, or None.
+        was_ready: this client was connected once.
+
+    Args:
+        folder: the extension's own; made if it is missing.
+        launcher: the local server.
+        gate: asked before anything goes over a network; says why it may not, or None.
+
+    Raises:
+        OSError: the folder cannot be made.
+    """
+
+    def __init__(
+        self, folder: Path, launcher: Launcher, gate: Callable[[], Problem | None]
+    ) -> None:
+        self.book = JobBook(folder / "jobs")
+        self.client: Client | None = None
+        self.launcher = launcher
+        self.problem: Problem | None = None
+        self.was_ready = False
+        self._gate = gate
+        self._where: Connection | None = None  # also while the gate is shut
+        self._local_wanted = False
+        self._local_string: str | None = None  # the one that was connected to
+
+    @property
+    def state(self) -> str:
+        """``none``, ``offline``, ``connecting``, ``ready`` or ``down``."""
+        if self.problem is not None and self.problem.code == "offline":
+            return "offline"
+        return "none" if self.client is None else self.client.state
+
+    @property
+    def address(self) -> str:
+        """Host and port of the server, or nothing."""
+        return f"{self._where.host}:{self._where.port}" if self._where else ""
+
+    @property
+    def is_local(self) -> bool:
+        """The connection leads to the server that was started here."""
+        return self._local_string is not None
+
+    @property
+    def is_moving(self) -> bool:
+        """Data flows: ``pump`` should be called again soon."""
+        return self.state == "ready" and self.book.is_moving
+
+    def connect(self, string: str) -> None:
+        """Talk to the server of this connection string from now on.
+
+        Raises:
+            WireError: ``bad_connection_string``; what was connected stays so.
+        """
+        where = connection.read(string)
+        self._local_string = None
+        self._open(where)
+
+    def disconnect(self) -> None:
+        """Talk to nobody; jobs go on at the server."""
+        self._shut()
+        self._where = self._local_string = self.problem = None
+
+    def start_local(self) -> None:
+        """Install what is missing of the local server, start it, and connect to it."""
+        self._local_wanted = True
+        self._step_local()
+
+    def stop_local(self) -> None:
+        """Stop the local server, or its installation; both can go on later."""
+        self._local_wanted = False
+        if self.launcher.state == "installing":
+            self.launcher.cancel()
+        else:
+            self.launcher.stop()
+        if self.is_local:
+            self.disconnect()
+
+    def close(self) -> None:
+        """Give back sockets and processes."""
+        self.disconnect()
+        self._local_wanted = False
+        if self.launcher.state == "installing":
+            self.launcher.cancel()
+        self.launcher.stop()
+
+    def pump(self, budget_ms: float) -> bool:
+        """Do what is due; true if there is something new to show."""
+        shut = self._gate()
+        if shut is not None:
+            return self._stay_shut(shut)
+        before = (self.state, self.problem)
+        if self.problem is not None and self.problem.code == "offline":
+            self.problem = None
+        if self.client is None and self._where is not None:
+            self._open(self._where)
+        changed = self.launcher.poll()
+        if changed:
+            self._step_local()
+        if self.client is not None:
+            self.book.resume_one()
+            found = self.client.poll(budget_ms)
+            for event in found:
+                self._take(event)
+            changed = changed or bool(found)
+        return changed or before != (self.state, self.problem)
+
+    def _stay_shut(self, shut: Problem) -> bool:
+        changed = self.problem != shut
+        if self.launcher.state == "installing":
+            self.launcher.cancel()
+        self._shut()
+        self.problem = shut
+        return self.launcher.poll() or changed
+
+    def _open(self, where: Connection) -> None:
+        self._shut()
+        self._where = where
+        self.problem = self._gate()
+        if self.problem is None:
+            self.client = Client(where, name=NAME)
+
+    def _shut(self) -> None:
+        if self.client is not None:
+            self.client.close()
+            self.client = None
+            self.book.disconnected()
+        self.was_ready = False
+
+    def _step_local(self) -> None:
+        """Go on with the local server, as far as the user wanted it."""
+        launcher = self.launcher
+        if not self._local_wanted:
+            return
+        if launcher.state == "failed":
+            self._local_wanted = False
+        elif launcher.state in ("absent", "incomplete"):
+            launcher.install()
+        elif launcher.state == "installed":
+            launcher.start()
+        elif launcher.state == "running" and launcher.string not in (None, self._local_string):
+            self._local_string = launcher.string
+            self._open(connection.read(str(launcher.string)))
+
+    def _take(self, event: events.Event) -> None:
+        if not isinstance(event, events.ConnectionChanged):
+            self.book.take(event)
+        elif event.state == "ready":
+            assert self.client is not None and self._where is not None
+            self.problem, self.was_ready = None, True
+            self.book.connected(self.client, Place(self._where.server_public.hex(), self.address))
+        elif event.state == "down":
+            error = event.problem or WireError("no_answer", "the server does not answer")
+            self.problem = Problem.of(error)
+            self.book.lost()
