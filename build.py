@@ -22,6 +22,8 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLD = ROOT / ".venv-old"
 STAMP = VENV / "glimpse3d-setup.json"
+PACKAGING = ROOT / "packaging"
+IN_BLENDER = ROOT / "tests" / "blender"
 OLDEST = (3, 11)
 INTERRUPTED = 130
 
@@ -218,11 +220,43 @@ def run(arguments: list[str]) -> int:
 
 
 def test(arguments: list[str]) -> int:
-    """Run the tests; other flags go to pytest, as in `test -q -k camera`.
+    """Run the tests, also those in Blender; other flags go to pytest, as in `test -q -k camera`.
 
-    --slow runs those that a plain `test` leaves out, and only those: nothing runs twice.
+    --slow runs those that a plain `test` leaves out, and only those: nothing runs twice in one
+    environment. Blender's own, .venv-bpy-*, are made when they are first needed.
     """
-    return call([ensure(("server", "test")), "-m", "pytest", *arguments], ROOT)[0]
+    python = ensure(("server", "test"))
+    outside, inside = parted(arguments)
+    steps = [[python, str(PACKAGING / "extension.py"), "--vendor"]]
+    steps += [[python, "-m", "pytest", *outside]] if outside is not None else []
+    steps += [[python, str(PACKAGING / "blenders.py"), *inside]] if inside is not None else []
+    codes = []
+    for step in steps:
+        code, interrupted = call(step, ROOT)
+        if interrupted:
+            return INTERRUPTED
+        codes.append(code)
+    return next((code for code in codes if code), 0)
+
+
+def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None]:
+    """Pytest's arguments outside Blender and in it; None where the paths leave nothing to run."""
+    paths = [each for each in arguments if (ROOT / each.partition("::")[0]).exists()]
+    inside = [
+        each
+        for each in paths
+        if IN_BLENDER in (ROOT / each.partition("::")[0]).parents or ROOT / each == IN_BLENDER
+    ]
+    outside = [each for each in paths if each not in inside]
+    return (
+        [each for each in arguments if each not in inside] if outside or not paths else None,
+        [each for each in arguments if each not in outside] if inside or not paths else None,
+    )
+
+
+def addon(arguments: list[str]) -> int:
+    """Build the Blender extension into dist, a ZIP a platform."""
+    return call([ensure(()), str(PACKAGING / "extension.py"), *arguments], ROOT)[0]
 
 
 def check(arguments: list[str]) -> int:
@@ -230,6 +264,7 @@ def check(arguments: list[str]) -> int:
     if arguments:
         raise SetupError(f"check takes no arguments, not {' '.join(arguments)}")
     python = ensure(("server", "test"))
+    call([python, str(PACKAGING / "extension.py"), "--vendor"], ROOT)
     steps = (
         ["ruff", "format", "--check"],
         ["ruff", "check"],
@@ -248,6 +283,7 @@ def bench(arguments: list[str]) -> int:
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "run": ("PICTURE [flags]", run),
     "test": ("[--slow] [flags]", test),
+    "addon": ("[--platform NAME]", addon),
     "check": ("", check),
     "bench": ("[flags]", bench),
 }

@@ -28,6 +28,10 @@ LARGEST = 30_000_000  # bytes a ZIP
 CORE = ("errors.py", "types.py", "coords.py")
 
 
+class NoPlatformError(BuildError):
+    """There is no extension for this machine."""
+
+
 def main(arguments: list[str]) -> int:
     """Build what is asked for; tells where the files are."""
     parser = argparse.ArgumentParser(prog="build.py addon", description="Build the extension.")
@@ -57,7 +61,7 @@ def here(system: str = sys.platform, machine: str | None = None) -> str:
     """Blender's name of this platform.
 
     Raises:
-        BuildError: there is no extension for it.
+        NoPlatformError: there is no extension for it.
     """
     if machine is None:
         machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") or os.uname().machine
@@ -65,7 +69,7 @@ def here(system: str = sys.platform, machine: str | None = None) -> str:
     processors = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}
     name = f"{names.get(system, system)}-{processors.get(machine.lower(), machine)}"
     if name not in PLATFORMS:
-        raise BuildError(f"there is no extension for {name}, only for {', '.join(PLATFORMS)}")
+        raise NoPlatformError(f"there is no extension for {name}, only for {', '.join(PLATFORMS)}")
     return name
 
 
@@ -154,6 +158,7 @@ def build(platform: str, folder: Path) -> Path:
     Raises:
         BuildError: a wheel cannot be had, or the ZIP is too large.
     """
+    fill_vendor()
     files = contents(platform)
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"glimpse3d-{version()}-{platform.replace('-', '_')}.zip"

@@ -18,7 +18,7 @@ from glimpse3d import plugins
 from inference_server import WIRE_SIDE
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "training")
+PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "packaging", "training")
 LONGEST_FILE = 500
 
 CONTRACTS = (
@@ -60,6 +60,7 @@ class Row(NamedTuple):
 
 ALLOWED = {
     "build": Row((), ()),
+    "packaging": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
     # The core. Nothing in it knows zmq, msgpack, bpy or training.
     "glimpse3d": Row(COMPUTE, (*CONTRACTS, *MATHS)),
     "glimpse3d.__init__": Row(
@@ -143,6 +144,17 @@ ALLOWED = {
 }
 # Pickled data runs code when it is read; weights, caches and messages are plain formats.
 BANNED = ("marshal", "pickle", "shelve")
+# Python threads inside Blender are unsupported and crash it; the add-on polls from one timer.
+THREADS = (
+    "_thread",
+    "asyncio",
+    "concurrent",
+    "multiprocessing",
+    "queue",
+    "socketserver",
+    "threading",
+)
+THREADLESS = ("blender_addon",)
 
 # Importing these costs little: no package beyond LIGHT_FOREIGN, directly or through ours.
 LIGHT_FOREIGN = ("PIL", "numpy")
@@ -236,7 +248,8 @@ def forbidden(modules: dict[str, str]) -> list[str]:
             if top_level in PACKAGES:
                 allowed = below(name, row.ours)
             elif top_level in sys.stdlib_module_names:
-                allowed = top_level not in BANNED
+                banned = (*BANNED, *THREADS) if below(module, THREADLESS) else BANNED
+                allowed = top_level not in banned
             else:
                 allowed = top_level in row.foreign
             if not allowed:
@@ -342,7 +355,11 @@ def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
         ("blender_addon.ui.panels", "import zmq", "zmq"),
         ("blender_addon.scene.mesh", "from ..ui import panels", "blender_addon.ui.panels"),
         ("blender_addon.scene.mesh", "import glimpse3d.coords", "glimpse3d.coords"),
+        ("blender_addon.jobs", "def hidden():\n    import threading", "threading"),
+        ("blender_addon.ui.panels", "from concurrent import futures", "concurrent.futures"),
+        ("blender_addon._vendor.x.client", "import asyncio", "asyncio"),
         ("build", "import numpy", "numpy"),
+        ("packaging.extension", "import hatchling", "hatchling"),
     ],
 )
 def test_planted_import_is_found(module: str, planted: str, name: str, tmp_path: Path) -> None:

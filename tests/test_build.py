@@ -148,7 +148,7 @@ def test_help_and_mistakes_set_nothing_up(tmp_path: Path) -> None:
     shutil.copy(ROOT / "build.py", tmp_path)
     code, text = output(tmp_path, "--help")
     assert code == 0
-    assert re.findall(r"^  (\w+)", text, re.MULTILINE) == ["run", "test", "check", "bench"]
+    assert re.findall(r"^  (\w+)", text, re.MULTILINE) == ["run", "test", "addon", "check", "bench"]
     assert output(tmp_path)[0] == 2
     code, text = output(tmp_path, "fly")
     assert code == 2 and "'fly'" in text and "Traceback" not in text

@@ -81,5 +81,6 @@ def scene(addon: ModuleType) -> Iterator[object]:
     """The only scene of an empty file."""
     import bpy
 
-    bpy.ops.wm.read_factory_settings(use_empty=True)
+    # Not read_factory_settings: that one switches all add-ons off.
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     yield bpy.context.scene
