@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 def _array(name: str, value: Any, dtype: Any, *shape: int | None) -> np.ndarray:
     """``value`` as a read-only C-contiguous array; ``None`` in ``shape`` is any length."""
-    array = np.array(value, dtype=dtype, order="C", copy=None)
+    array = np.asarray(value, dtype=dtype, order="C")
     fits = array.ndim == len(shape) and all(
         want is None or have == want for have, want in zip(array.shape, shape, strict=True)
     )

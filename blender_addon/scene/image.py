@@ -1,0 +1,142 @@
+"""Turns a Blender image into PNG bytes, its colours exactly as the user sees them.
+
+Owns reading pixels out of image datablocks and writing them as PNG. Must not know what becomes of
+the picture. ``Image.save_render`` sends a picture through the scene's view transform, which washes
+it out: right for a Render Result alone, whose viewer does the same.
+"""
+
+from __future__ import annotations
+
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import bpy
+import numpy as np
+
+from .._vendor.glimpse3d.errors import BadImage
+
+MAX_PIXELS = 100_000_000
+# Their pixels exist as a render, to be read through the scene's view transform.
+_RENDERS = ("RENDER_RESULT", "COMPOSITING")
+_OPAQUE = ("NONE",)
+_UNASSOCIATED = ("NONE", "CHANNEL_PACKED")
+_RGB, _RGBA = 2, 6  # PNG colour types
+
+
+def png_bytes(image: bpy.types.Image, scene: bpy.types.Scene | None = None) -> bytes:
+    """The picture in ``image`` as an 8-bit sRGB PNG, straight alpha.
+
+    Byte images keep every value. Images in float hold scene-linear light, which is put into sRGB.
+
+    Args:
+        image: file, packed, generated, painted, or a Render Result or Viewer.
+        scene: whose view transform a render is seen through; the context's if None.
+
+    Raises:
+        BadImage: it holds no pixels, or too many.
+    """
+    if image.type in _RENDERS:
+        return _render_png(image, scene or bpy.context.scene)
+    return encode_png(_rgba(image))
+
+
+def _rgba(image: bpy.types.Image) -> np.ndarray:
+    """(H, W, 4) uint8, top row first."""
+    width, height = image.size  # reading it loads the file
+    count = width * height
+    if not count:
+        raise BadImage(
+            f"the image {image.name!r} has no pixels",
+            "open it in the Image Editor and see whether its file is still there",
+        )
+    if count > MAX_PIXELS:
+        raise BadImage(
+            f"the image {image.name!r} has {count} pixels, {MAX_PIXELS} are allowed",
+            "scale it down with Image > Resize",
+        )
+    channels = image.channels
+    flat = np.empty(count * channels, np.float32)
+    image.pixels.foreach_get(flat)
+    pixels = flat.reshape(height, width, channels)[::-1]
+    rgba = np.ones((height, width, 4), np.float32)
+    rgba[..., : min(channels, 3)] = pixels[..., :3]
+    if channels <= 2:
+        rgba[..., :3] = pixels[..., :1]
+    if channels in (2, 4) and image.alpha_mode not in _OPAQUE:
+        rgba[..., 3] = pixels[..., -1]
+    if image.is_float:
+        rgba = _displayed(rgba, image.alpha_mode)
+    return np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8)
+
+
+def _displayed(rgba: np.ndarray, alpha_mode: str) -> np.ndarray:
+    """Scene-linear to sRGB (IEC 61966-2-1); Blender keeps floats multiplied by their alpha."""
+    color = np.nan_to_num(rgba[..., :3], nan=0.0, posinf=1.0, neginf=0.0)
+    alpha = np.nan_to_num(rgba[..., 3:], nan=0.0, posinf=1.0, neginf=0.0)
+    if alpha_mode not in _UNASSOCIATED:
+        color = np.divide(color, alpha, out=np.zeros_like(color), where=alpha > 0)
+    color = np.clip(color, 0, 1)
+    bright = 1.055 * color ** (1 / 2.4) - 0.055
+    return np.concatenate([np.where(color <= 0.0031308, color * 12.92, bright), alpha], axis=-1)
+
+
+def encode_png(rgba: np.ndarray) -> bytes:
+    """(H, W, 4) uint8 as PNG (W3C, Portable Network Graphics); opaque pictures without alpha."""
+    height, width = rgba.shape[:2]
+    opaque = bool((rgba[..., 3] == 255).all())
+    pixels = np.ascontiguousarray(rgba[..., :3] if opaque else rgba)
+    rows = pixels.reshape(height, -1)
+    step = pixels.shape[2]
+    # Filter 1, the difference to the pixel on the left: photographs pack to two thirds.
+    filtered = np.empty((height, rows.shape[1] + 1), np.uint8)
+    filtered[:, 0] = 1
+    filtered[:, 1 : step + 1] = rows[:, :step]
+    filtered[:, step + 1 :] = rows[:, step:] - rows[:, :-step]
+    header = struct.pack(">IIBBBBB", width, height, 8, _RGB if opaque else _RGBA, 0, 0, 0)
+    return b"".join(
+        [
+            b"\x89PNG\r\n\x1a\n",
+            _chunk(b"IHDR", header),
+            _chunk(b"sRGB", b"\0"),
+            _chunk(b"IDAT", zlib.compress(filtered.data, 3)),
+            _chunk(b"IEND", b""),
+        ]
+    )
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _render_png(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
+    """What the Image Editor shows of a render, by Blender's own writer."""
+    with tempfile.TemporaryDirectory() as folder, _png_output(scene):
+        path = Path(folder) / "render.png"
+        try:
+            image.save_render(str(path), scene=scene)
+            return path.read_bytes()
+        except (RuntimeError, OSError) as error:
+            raise BadImage(
+                f"{image.name!r} holds no picture", "render one first, then choose it again"
+            ) from error
+
+
+@contextmanager
+def _png_output(scene: bpy.types.Scene) -> Iterator[None]:
+    """The scene's output settings as 8-bit PNG with alpha, and back as they were."""
+    own = scene.render.image_settings
+    wanted = {"file_format": "PNG", "color_mode": "RGBA", "color_depth": "8"}
+    if hasattr(own, "media_type"):  # from Blender 5.0 on films and pictures are told apart first
+        wanted = {"media_type": "IMAGE", **wanted}
+    former = {name: getattr(own, name) for name in wanted}
+    try:
+        for name, value in wanted.items():
+            setattr(own, name, value)
+        yield
+    finally:
+        for name, value in former.items():
+            setattr(own, name, value)
