@@ -35,6 +35,10 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         "--data", type=Path, default=data_folder.default(), metavar="FOLDER",
         help="where queue, keys and results are kept (default: %(default)s)",
     )  # fmt: skip
+    parser.add_argument(
+        "--attached", action="store_true",
+        help="stop when standard input closes, as it does when the program that started this ends",
+    )  # fmt: skip
 
 
 def _port(text: str) -> int:
@@ -54,7 +58,7 @@ def _serve(arguments: argparse.Namespace) -> int:
             "give the address that clients will use, such as 192.168.1.20",
         )
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
-    serve(arguments.data, arguments.host, arguments.port, _announce)
+    serve(arguments.data, arguments.host, arguments.port, _announce, arguments.attached)
     return DONE
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,8 +27,13 @@ from .worker import Worker
 
 log = logging.getLogger(__name__)
 
+LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
+STANDARD_INPUT = 0
 
-def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> None:
+
+def serve(
+    folder: Path, host: str, port: int, ready: Callable[[str], None], attached: bool = False
+) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
     Args:
@@ -33,6 +41,7 @@ def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> N
         host: the address to bind; also the one in the connection string.
         port: 0 takes any free one.
         ready: called with the connection string once clients may come.
+        attached: stop also when standard input closes.
 
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
@@ -41,7 +50,7 @@ def serve(folder: Path, host: str, port: int, ready: Callable[[str], None]) -> N
     _raise_file_limit()
     keys = Keys(folder / "keys")
     store = Store(folder / "jobs.sqlite3")
-    with contextlib.closing(store), _stop_signals() as stopped:
+    with contextlib.closing(store), _stop_signals(attached) as stopped:
         artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, Worker())
         jobs = Jobs(store, artifacts, dispatcher)
@@ -60,13 +69,15 @@ def _bracketed(host: str) -> str:
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """A question that turns true with the first ctrl-C or SIGTERM."""
+def _stop_signals(attached: bool) -> Iterator[Callable[[], bool]]:
+    """A question that turns true with the first ctrl-C or SIGTERM, or the end of our input."""
     asked: list[int] = []
 
     def ask(number: int, frame: FrameType | None) -> None:
         asked.append(number)
 
+    if attached:
+        threading.Thread(target=_watch_input, args=(asked,), daemon=True).start()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in numbers}
     try:
@@ -74,6 +85,19 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _watch_input(asked: list[int]) -> None:
+    """Ask to stop once whoever started us is gone, however it went; then see that it happens.
+
+    The end of a pipe is the one sign of that which Linux, macOS and Windows all give.
+    """
+    with contextlib.suppress(OSError):
+        while os.read(STANDARD_INPUT, 4096):
+            pass
+    asked.append(0)
+    time.sleep(LAST_SECONDS)
+    os._exit(1)
 
 
 def _raise_file_limit() -> None:
