@@ -32,6 +32,7 @@ class Session:
         client: the conversation with the server, or None.
         launcher: the local server.
         problem: why there is no connection, or None.
+        refused: why the last connection string was refused, or None.
         was_ready: this client was connected once.
 
     Args:
@@ -50,6 +51,7 @@ class Session:
         self.client: Client | None = None
         self.launcher = launcher
         self.problem: Problem | None = None
+        self.refused: Problem | None = None
         self.was_ready = False
         self._gate = gate
         self._where: Connection | None = None  # also while the gate is shut
@@ -69,6 +71,11 @@ class Session:
         return f"{self._where.host}:{self._where.port}" if self._where else ""
 
     @property
+    def server_key(self) -> str:
+        """The server's public key in hex, or nothing."""
+        return self._where.server_public.hex() if self._where else ""
+
+    @property
     def is_local(self) -> bool:
         """The connection leads to the server that was started here."""
         return self._local_string is not None
@@ -78,24 +85,42 @@ class Session:
         """Data flows: ``pump`` should be called again soon."""
         return self.state == "ready" and self.book.is_moving
 
+    def read(self, string: str) -> Connection:
+        """What a connection string says; one that is damaged is noted in ``refused``.
+
+        Raises:
+            WireError: ``bad_connection_string``.
+        """
+        try:
+            return connection.read(string)
+        except WireError as error:
+            self.refused = Problem.of(error)
+            raise
+
     def connect(self, string: str) -> None:
         """Talk to the server of this connection string from now on.
 
         Raises:
             WireError: ``bad_connection_string``; what was connected stays so.
         """
-        where = connection.read(string)
-        self._local_string = None
+        where = self.read(string)
+        self._local_string = self.refused = None
         self._open(where)
+
+    def reconnect(self) -> None:
+        """Try the same server anew, at once."""
+        if self._where is not None:
+            self._open(self._where)
 
     def disconnect(self) -> None:
         """Talk to nobody; jobs go on at the server."""
         self._shut()
-        self._where = self._local_string = self.problem = None
+        self._where = self._local_string = self.problem = self.refused = None
 
     def start_local(self) -> None:
         """Install what is missing of the local server, start it, and connect to it."""
         self._local_wanted = True
+        self.launcher.retry()
         self._step_local()
 
     def stop_local(self) -> None:
@@ -178,9 +203,9 @@ class Session:
         if not isinstance(event, events.ConnectionChanged):
             self.book.take(event)
         elif event.state == "ready":
-            assert self.client is not None and self._where is not None
+            assert self.client is not None
             self.problem, self.was_ready = None, True
-            self.book.connected(self.client, Place(self._where.server_public.hex(), self.address))
+            self.book.connected(self.client, Place(self.server_key, self.address))
         elif event.state == "down":
             error = event.problem or WireError("no_answer", "the server does not answer")
             self.problem = Problem.of(error)

@@ -1,0 +1,243 @@
+"""The add-on's pulse: Blender's timer moves the session on, and results into the scene.
+
+Owns the one session, the timer, redrawing, and when a result may be imported by itself. Must not
+know sockets, nor what panels look like. Everything runs on Blender's main thread, a few
+milliseconds at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import bpy
+import bpy.utils.previews
+from bpy.app.handlers import persistent
+
+from ._vendor.glimpse3d.errors import unexpected
+from ._vendor.inference_server.errors import WireError
+from .history import Job, Problem
+from .jobs import from_disk
+from .launcher import Launcher
+from .session import Session
+
+log = logging.getLogger(__name__)
+
+IDLE, MOVING, AFTER_TROUBLE = 0.25, 0.02, 2.0  # seconds to the next tick
+REGIONS = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
+HERE = Path(__file__).parent
+PACKAGE = str(__package__)  # whatever Blender calls this extension
+
+
+class _State:
+    """What lives from ``start`` to ``stop``."""
+
+    def __init__(self) -> None:
+        self.session: Session | None = None
+        self.trouble: Problem | None = None
+        self.scenes: dict[str, str] = {}  # jobs of the open file -> the scene that wants them
+        self.previews = bpy.utils.previews.new()
+
+
+_state: _State | None = None
+
+
+def start() -> None:
+    """Begin; the session itself is made at the first tick, when Blender is all there."""
+    global _state
+    _state = _State()
+    bpy.app.handlers.load_post.append(_file_opened)
+    bpy.app.timers.register(tick, first_interval=0.1, persistent=True)
+
+
+def stop() -> None:
+    """Give back the timer, the handler, the sockets and the local server."""
+    global _state
+    if bpy.app.timers.is_registered(tick):
+        bpy.app.timers.unregister(tick)
+    bpy.app.handlers.load_post.remove(_file_opened)
+    state, _state = _state, None
+    if state is not None:
+        bpy.utils.previews.remove(state.previews)
+        if state.session is not None:
+            state.session.close()
+
+
+def _running() -> _State:
+    if _state is None:
+        raise RuntimeError("the extension is not registered")
+    return _state
+
+
+def preferences() -> bpy.types.AddonPreferences:
+    """What the user set for this extension."""
+    return bpy.context.preferences.addons[PACKAGE].preferences
+
+
+def session() -> Session | None:
+    """The session, or None while its folder cannot be used: see ``trouble``."""
+    state = _running()
+    if state.session is None:
+        try:
+            state.session = _new_session()
+            state.trouble = None
+        except OSError as error:
+            state.trouble = from_disk(error)
+    return state.session
+
+
+def trouble() -> Problem | None:
+    """Why there is no session, or what went wrong at the last tick."""
+    return _running().trouble
+
+
+def _new_session() -> Session:
+    folder = Path(bpy.utils.extension_path_user(PACKAGE, path="", create=True))
+    made = Session(folder, new_launcher(), online_gate)
+    chosen = preferences()
+    if chosen.connection_string and chosen.connect_at_start:
+        try:
+            made.connect(chosen.connection_string)
+        except WireError as error:
+            log.warning("the kept connection string is refused: %s", error)
+    return made
+
+
+def new_launcher() -> Launcher:
+    """The local server in the folder that the user chose, made with Blender's own Python."""
+    chosen = preferences().server_folder
+    own = bpy.utils.extension_path_user(PACKAGE, path="server", create=False)
+    bundled = HERE / "server"
+    wheel = next(bundled.glob("glimpse3d-*.whl"), bundled / "glimpse3d.whl")
+    return Launcher(
+        Path(bpy.path.abspath(chosen) if chosen else own),
+        Path(sys.executable),
+        wheel,
+        bundled / "constraints.txt",
+    )
+
+
+def online_gate() -> Problem | None:
+    """Why nothing may go over a network now, or None. The local server is asked over one, too."""
+    if bpy.app.online_access:
+        return None
+    if bpy.app.online_access_override:
+        hint = "Blender was started with --offline-mode; start it without"
+    else:
+        hint = "switch on Preferences > System > Network > Allow Online Access"
+    return Problem("offline", "online access is off in Blender, so no server can be reached", hint)
+
+
+def want(job: Job, scene: bpy.types.Scene) -> None:
+    """Import this job's result by itself, as long as this file stays open."""
+    _running().scenes[job.id] = scene.name
+
+
+def tick() -> float:
+    """What the timer calls; returns the seconds to the next time. Never raises."""
+    state = _running()
+    try:
+        pump_once()
+    except Exception as error:  # the timer must live, and the user has to know
+        report = unexpected(error)
+        state.trouble = Problem.of(report)
+        redraw()
+        return AFTER_TROUBLE
+    return MOVING if state.session is not None and state.session.is_moving else IDLE
+
+
+def pump_once(budget_ms: float = 8.0) -> bool:
+    """Move everything on by about so much; true if there was something new."""
+    here = session()
+    if here is None:
+        return False
+    changed = here.pump(budget_ms)
+    job = here.book.due
+    if job is not None:
+        changed = _import(here, job) or changed
+    if changed:
+        _running().trouble = None
+        refresh()
+    return changed
+
+
+def _import(here: Session, job: Job) -> bool:
+    """Bring a result into the scene if nothing forbids it; else it waits."""
+    wanted = _running().scenes.get(job.id)
+    if wanted is None:  # another file is open, or Blender was started anew
+        here.book.keep(job.id)
+        return True
+    window = _free_window(wanted)
+    if window is None:
+        return False
+    with bpy.context.temp_override(window=window, screen=window.screen):
+        try:
+            bpy.ops.glimpse3d.import_result("EXEC_DEFAULT", True, job=job.id)
+        except RuntimeError as error:  # how Blender hands on what an operator reported
+            if job.state == "importing":
+                here.book.keep(job.id, Problem.of(unexpected(error)))
+    if job.state == "importing":
+        here.book.keep(job.id)
+    return True
+
+
+def _free_window(scene: str) -> bpy.types.Window | None:
+    """A window, best one of that scene, in which nobody is in the middle of something."""
+    if any(bpy.app.is_job_running(kind) for kind in ("RENDER", "OBJECT_BAKE")):
+        return None
+    windows = list(bpy.context.window_manager.windows)
+    if any(window.modal_operators for window in windows):
+        return None
+    windows.sort(key=lambda window: window.scene.name != scene)
+    for window in windows:
+        with bpy.context.temp_override(window=window):
+            if bpy.context.mode == "OBJECT":
+                return window
+    return None
+
+
+@persistent
+def _file_opened(path: str) -> None:
+    """Another file is no place for results that were asked for in the former one."""
+    _running().scenes.clear()
+    refresh()
+
+
+def refresh() -> None:
+    """Bring the list of jobs and the panels up to date."""
+    state = _running()
+    jobs = state.session.book.jobs if state.session is not None else []
+    for manager in bpy.data.window_managers:
+        rows = manager.glimpse3d.jobs
+        if [row.name for row in rows] != [job.id for job in jobs]:
+            rows.clear()
+            for job in jobs:
+                rows.add().name = job.id
+            manager.glimpse3d.active = min(manager.glimpse3d.active, max(len(jobs) - 1, 0))
+    redraw()
+
+
+def redraw() -> None:
+    """Draw again where our panels are, and nothing else: a viewport is dear."""
+    for manager in bpy.data.window_managers:
+        for window in manager.windows:
+            for area in window.screen.areas:
+                ours = REGIONS.get(area.type)
+                for region in area.regions:
+                    if region.type == ours:
+                        region.tag_redraw()
+
+
+def preview_icon(job: Job) -> int:
+    """The icon of a job's newest preview picture; 0 if there is none."""
+    here = session()
+    if here is None or not job.previews:
+        return 0
+    name = f"{job.id}.{job.previews}"
+    previews = _running().previews
+    if name not in previews:
+        for old in [each for each in previews if each.startswith(job.id)]:
+            del previews[old]
+        previews.load(name, str(here.book.history.preview(job.id)), "IMAGE")
+    return int(previews[name].icon_id)

@@ -1,0 +1,1 @@
+"""What the user sees and presses: drawing and dispatching, nothing more."""

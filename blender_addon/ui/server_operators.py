@@ -1,0 +1,140 @@
+"""What the user can do about servers: paste, connect, and one on this machine.
+
+Owns those operators. Must not know sockets or how anything is drawn. Annotations must be live
+objects here: no ``from __future__ import annotations``.
+"""
+
+# ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
+
+import bpy
+
+from .. import pulse
+from .._vendor.glimpse3d.errors import Glimpse3DError
+from .._vendor.inference_server import connection
+from ..session import Session
+from .acting import DONE, OnSession, Outcome
+
+TO_INSTALL = ("absent", "incomplete")
+
+
+class PasteConnection(OnSession, bpy.types.Operator):
+    """Connect with the connection string in the clipboard"""
+
+    bl_idname = "glimpse3d.paste_connection"
+    bl_label = "Paste Connection String"
+    bl_options = {"INTERNAL"}
+
+    text: bpy.props.StringProperty(
+        name="Text", description="The string; the clipboard if empty", subtype="PASSWORD",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
+
+    def act(self, context: bpy.types.Context, here: Session) -> None:
+        """Keep it; keeping it connects."""
+        where = here.read(self.text or context.window_manager.clipboard)
+        pulse.preferences().connection_string = connection.write(where)
+        context.preferences.is_dirty = True  # saved with the rest, if the user has it so
+
+
+class Connect(OnSession, bpy.types.Operator):
+    """Try to reach the server now"""
+
+    bl_idname = "glimpse3d.connect"
+    bl_label = "Connect"
+    bl_options = {"INTERNAL"}
+
+    def act(self, context: bpy.types.Context, here: Session) -> None:
+        """The same server, or the kept one."""
+        if here.address:
+            here.reconnect()
+        else:
+            here.connect(pulse.preferences().connection_string)
+
+
+class Disconnect(OnSession, bpy.types.Operator):
+    """Leave the server; jobs go on there, and their results come with the next connection"""
+
+    bl_idname = "glimpse3d.disconnect"
+    bl_label = "Disconnect"
+    bl_options = {"INTERNAL"}
+
+    def act(self, context: bpy.types.Context, here: Session) -> None:
+        """Talk to nobody."""
+        here.disconnect()
+
+
+class ServerStart(OnSession, bpy.types.Operator):
+    """Run a server on this machine; the first time it is installed"""
+
+    bl_idname = "glimpse3d.server_start"
+    bl_label = "Start Local Server"
+    bl_options = {"INTERNAL"}
+
+    folder: bpy.props.StringProperty(
+        name="Folder", description="Where it goes; empty is Blender's user folder",
+        subtype="DIR_PATH", options={"SKIP_SAVE"},
+    )  # fmt: skip
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Not while Blender is offline."""
+        cls.poll_message_set("Online access is off in Blender")
+        return pulse.online_gate() is None
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
+        """Before much is fetched, one question."""
+        here = pulse.session()
+        self.folder = pulse.preferences().server_folder
+        if here is None or here.launcher.state not in TO_INSTALL:
+            return self.execute(context)
+        return context.window_manager.invoke_props_dialog(
+            self, width=420, title="Install the Local Server", confirm_text="Install"
+        )
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The question."""
+        here, column = pulse.session(), self.layout.column()
+        if here is not None:
+            column.label(text=f"About {here.launcher.size_hint} MB will be fetched from the")
+            column.label(text="Python Package Index, once. Blender's own Python is not changed.")
+        column.prop(self, "folder")
+
+    def act(self, context: bpy.types.Context, here: Session) -> None:
+        """Install, start and connect, one after the other."""
+        shut = pulse.online_gate()
+        if shut is not None:
+            raise Glimpse3DError("backend_unavailable", shut.message, shut.hint)
+        chosen = pulse.preferences()
+        if self.folder != chosen.server_folder and self.properties.is_property_set("folder"):
+            chosen.server_folder = self.folder
+            context.preferences.is_dirty = True
+            here.launcher = pulse.new_launcher()
+        here.start_local()
+
+
+class ServerStop(OnSession, bpy.types.Operator):
+    """Stop the server on this machine, or its installation; both can go on later"""
+
+    bl_idname = "glimpse3d.server_stop"
+    bl_label = "Stop Local Server"
+    bl_options = {"INTERNAL"}
+
+    def act(self, context: bpy.types.Context, here: Session) -> None:
+        """Stop it."""
+        here.stop_local()
+
+
+class ShowOnlineAccess(bpy.types.Operator):
+    """Open the preferences where online access is allowed"""
+
+    bl_idname = "glimpse3d.show_online_access"
+    bl_label = "Open Preferences"
+    bl_options = {"INTERNAL"}
+
+    def execute(self, context: bpy.types.Context) -> Outcome:
+        """Open them."""
+        bpy.ops.screen.userpref_show("INVOKE_DEFAULT", section="SYSTEM")
+        return DONE
+
+
+CLASSES = (PasteConnection, Connect, Disconnect, ServerStart, ServerStop, ShowOnlineAccess)
