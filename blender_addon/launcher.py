@@ -20,11 +20,14 @@ from .child import Child, lock
 from .install_log import InstallLog
 
 # Megabytes that pip fetches for `[server]` with the frozen constraints, by sys.platform.
-FETCHED_MB = {"linux": 330, "win32": 260, "darwin": 230}
+FETCHED_MB = {"linux": 300, "win32": 220, "darwin": 190}
 DISK_MB = 1500  # what stands on the disk afterwards, and the room that pip works in
 LONGEST_INSIDE = 150  # characters of the longest path below the folder
 LONGEST_PATH = 259  # what Windows takes
 STOP_SECONDS = 4.0
+MADE = "made.txt"  # in the environment, once it is whole
+# What needs more of a machine than Python alone: an installation ends with importing it.
+COMPILED = ("cv2", "msgpack", "numba", "onnxruntime", "zmq")
 
 
 class Launcher:
@@ -53,7 +56,7 @@ class Launcher:
         self._wheel = wheel
         self._constraints = constraints
         self._child: Child | None = None
-        self._steps: Iterator[list[str]] = iter(())
+        self._steps: Iterator[tuple[str, list[str]]] = iter(())
         self._log = InstallLog(self.log_path, self.size_hint)
         self._lock: BinaryIO | None = None
         self.state = self._found()
@@ -201,32 +204,40 @@ class Launcher:
         if free < DISK_MB and self._found() != "incomplete":
             raise OSError(f"{near} has {free} MB left, and it takes {DISK_MB}")
 
-    def _commands(self) -> Iterator[list[str]]:
-        """The steps; each is a child process that must end with 0."""
-        clear = ["--clear"] if self._is_of_another_python() else []
-        yield [str(self._python), "-I", "-m", "venv", *clear, str(self._environment)]
+    def _commands(self) -> Iterator[tuple[str, list[str]]]:
+        """The steps, each with what to tell; each is a child process that must end with 0."""
+        if not self._stands():
+            make = [str(self._python), "-I", "-m", "venv", "--clear", str(self._environment)]
+            yield "Making an environment of its own", make
+            (self._environment / MADE).touch()
         options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
         pip = [*self._isolated, "-m", "pip", "install", *options, "--only-binary", ":all:"]
-        yield [*pip, "-c", str(self._constraints), f"{self._wheel}[server]"]
+        fetch = [*pip, "-c", str(self._constraints), f"{self._wheel}[server]"]
+        yield "Fetching the server's packages", fetch
         # An earlier build of the same version number counts as installed to pip.
-        yield [*pip, "--force-reinstall", "--no-deps", "--no-index", str(self._wheel)]
-        yield [*self._isolated, "-c", "import cv2, msgpack, numba, onnxruntime, zmq"]
+        renew = [*pip, "--force-reinstall", "--no-deps", "--no-index", str(self._wheel)]
+        yield "Putting this release of the server in place", renew
+        code = f"import {', '.join(COMPILED)}"
+        yield "Trying the packages out", [*self._isolated, "-c", code]
 
-    def _is_of_another_python(self) -> bool:
-        """Whether an environment stands there that this Python cannot go on with."""
-        try:
-            text = (self._environment / "pyvenv.cfg").read_text("utf-8")
-        except OSError:
-            return self._environment.exists()
-        ours = f"version = {sys.version_info.major}.{sys.version_info.minor}."
-        return ours not in text
+    def _stands(self) -> bool:
+        """Whether an earlier start made the environment to its end, with this very Python."""
+        made = (self._environment / MADE).exists() and self._own_python.exists()
+        if not made:
+            return False
+        text = (self._environment / "pyvenv.cfg").read_text("utf-8")
+        return f"version = {sys.version_info.major}.{sys.version_info.minor}." in text
 
     def _next_step(self) -> None:
-        command = next(self._steps, None)
-        if command is None:
+        step = next(self._steps, None)
+        if step is None:
             self._finish()
-        else:
-            self._child = Child(command, self.log_path, keep=True, held=self._lock)
+            return
+        told, command = step
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(f"{told}\n")
+        self._child = Child(command, self.log_path, keep=True, held=self._lock)
+        self._log.follow(None)
 
     def _finish(self) -> None:
         near = self._version_file.with_suffix(".part")
