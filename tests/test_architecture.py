@@ -49,6 +49,8 @@ CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_S
 QUEUE = tuple(
     f"inference_server.{name}" for name in ("artifacts", "catalogue", "dispatch", "store", "worker")
 )
+# What the add-on's session moves on.
+SESSION = ("history", "jobs", "launcher")
 
 
 class Row(NamedTuple):
@@ -128,13 +130,20 @@ ALLOWED = {
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     "inference_server.executors.ray": Row(("ray",), ("inference_server",)),
-    # The add-on. Sockets only through the client; scene/ knows no panels; jobs know no bpy.
+    # The add-on knows our packages by its own copies alone. Sockets only through the client;
+    # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
-    "blender_addon.jobs": Row((), ("blender_addon.jobs", "blender_addon._vendor", *CLIENT)),
-    "blender_addon.launcher": Row((), ("blender_addon._vendor", *CLIENT)),
+    "blender_addon.history": Row((), ("blender_addon._vendor",)),
+    "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
+    "blender_addon.session": Row(
+        (), ("blender_addon._vendor", *(f"blender_addon.{name}" for name in SESSION))
+    ),
+    "blender_addon.child": Row((), ()),
+    "blender_addon.install_log": Row((), ()),
+    "blender_addon.launcher": Row((), ("blender_addon.child", "blender_addon.install_log")),
     "blender_addon.scene": Row(
-        ("bpy", "mathutils", "numpy"),
-        ("blender_addon._vendor", "blender_addon.scene", "glimpse3d.formats"),
+        ("bpy", "bpy_extras", "mathutils", "numpy"),
+        ("blender_addon._vendor.glimpse3d", "blender_addon.scene"),
     ),
     "blender_addon._vendor": Row(("msgpack", "numpy", "zmq"), ("blender_addon._vendor",)),
     # How the weights were made: takes what it likes, and nothing imports it.
@@ -352,6 +361,9 @@ def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
         ("inference_server.client", "from . import store", "inference_server.store"),
         ("inference_server.transport", "import torch", "torch"),
         ("blender_addon.jobs", "import bpy", "bpy"),
+        ("blender_addon.launcher", "from . import session", "blender_addon.session"),
+        ("blender_addon.ui.panels", "from glimpse3d import errors", "glimpse3d.errors"),
+        ("blender_addon.jobs", "from inference_server import client", "inference_server.client"),
         ("blender_addon.ui.panels", "import zmq", "zmq"),
         ("blender_addon.scene.mesh", "from ..ui import panels", "blender_addon.ui.panels"),
         ("blender_addon.scene.mesh", "import glimpse3d.coords", "glimpse3d.coords"),
