@@ -11,7 +11,7 @@ scaling it carries mesh, splats and cameras along.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import bpy
@@ -85,11 +85,11 @@ def show(collection: bpy.types.Collection, what: str, scene: bpy.types.Scene) ->
         thing = _part(collection, part)
         if thing is None:
             continue
-        hidden = what not in (part, "both")
-        thing.hide_render = hidden
+        thing.hide_render = what not in (part, "both")
         for layer in scene.view_layers:
-            if layer.objects.get(thing.name) == thing:
-                thing.hide_set(hidden, view_layer=layer)
+            # Asking the layer whether it has the object fails until the layer is drawn again.
+            with suppress(RuntimeError):  # it leaves the collection out: nothing to hide there
+                thing.hide_set(thing.hide_render, view_layer=layer)
     return [] if what == "mesh" else splats.prepare_cycles(scene)
 
 

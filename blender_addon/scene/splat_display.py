@@ -37,6 +37,10 @@ def _shared(blocks: Any) -> Any:
     return next((each for each in blocks if each.get(_REVISION) == REVISION), None)
 
 
+def _title(identifier: str) -> str:
+    return identifier.replace("_", " ").title()
+
+
 class _Nodes:
     """A node tree while it grows."""
 
@@ -47,7 +51,10 @@ class _Nodes:
         """A node; an input is a socket to link or a value to set, by its name or its index."""
         node = self.tree.nodes.new(kind)
         for name, value in settings.items():
-            setattr(node, name, value)
+            if hasattr(node, name):
+                setattr(node, name, value)
+            else:  # newer versions turn such choices into inputs that hold their titles
+                node.inputs[_title(name)].default_value = _title(value)
         for name, value in inputs.items():
             if isinstance(value, bpy.types.NodeSocket):
                 self.tree.links.new(value, node.inputs[name])

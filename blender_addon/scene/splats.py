@@ -71,7 +71,7 @@ def _four_floats() -> str:
 def _add_attribute(data: bpy.types.Mesh, name: str, kind: str, values: np.ndarray) -> None:
     # Filled at once: before 5.2 the next attribute invalidates this one's handle.
     attribute = data.attributes.new(name, kind, "POINT")
-    member = {"FLOAT_VECTOR": "vector", "FLOAT_COLOR": "color"}.get(kind, "value")
+    member = {"FLOAT_COLOR": "color", "QUATERNION": "value"}.get(kind, "vector")
     attribute.data.foreach_set(member, np.ascontiguousarray(values, np.float32).reshape(-1))
 
 
