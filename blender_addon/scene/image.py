@@ -30,7 +30,8 @@ _RGB, _RGBA = 2, 6  # PNG colour types
 def png_bytes(image: bpy.types.Image, scene: bpy.types.Scene | None = None) -> bytes:
     """The picture in ``image`` as an 8-bit sRGB PNG, straight alpha.
 
-    Byte images keep every value. Images in float hold scene-linear light, which is put into sRGB.
+    Byte images keep every value. Images in float hold scene-linear light, which is put into sRGB,
+    unless their colour space says that they hold data.
 
     Args:
         image: file, packed, generated, painted, or a Render Result or Viewer.
@@ -68,20 +69,25 @@ def _rgba(image: bpy.types.Image) -> np.ndarray:
         rgba[..., :3] = pixels[..., :1]
     if channels in (2, 4) and image.alpha_mode not in _OPAQUE:
         rgba[..., 3] = pixels[..., -1]
-    if image.is_float:
-        rgba = _displayed(rgba, image.alpha_mode)
-    return np.rint(np.clip(rgba, 0, 1) * 255).astype(np.uint8)
+    if image.is_float and image.alpha_mode not in _UNASSOCIATED:
+        rgba = _straight(rgba)
+    if image.is_float and not image.colorspace_settings.is_data:
+        rgba[..., :3] = _srgb(rgba[..., :3])
+    finite = np.nan_to_num(rgba, nan=0.0, posinf=1.0, neginf=0.0)
+    return np.rint(np.clip(finite, 0, 1) * 255).astype(np.uint8)
 
 
-def _displayed(rgba: np.ndarray, alpha_mode: str) -> np.ndarray:
-    """Scene-linear to sRGB (IEC 61966-2-1); Blender keeps floats multiplied by their alpha."""
-    color = np.nan_to_num(rgba[..., :3], nan=0.0, posinf=1.0, neginf=0.0)
-    alpha = np.nan_to_num(rgba[..., 3:], nan=0.0, posinf=1.0, neginf=0.0)
-    if alpha_mode not in _UNASSOCIATED:
-        color = np.divide(color, alpha, out=np.zeros_like(color), where=alpha > 0)
-    color = np.clip(color, 0, 1)
-    bright = 1.055 * color ** (1 / 2.4) - 0.055
-    return np.concatenate([np.where(color <= 0.0031308, color * 12.92, bright), alpha], axis=-1)
+def _straight(rgba: np.ndarray) -> np.ndarray:
+    """Blender keeps floats multiplied by their alpha."""
+    color, alpha = rgba[..., :3], rgba[..., 3:]
+    color = np.divide(color, alpha, out=np.zeros_like(color), where=alpha > 0)
+    return np.concatenate([color, alpha], axis=-1)
+
+
+def _srgb(linear: np.ndarray) -> np.ndarray:
+    """Scene-linear light as the screen shows it (IEC 61966-2-1)."""
+    light = np.clip(np.nan_to_num(linear, nan=0.0, posinf=1.0, neginf=0.0), 0, 1)
+    return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
 def encode_png(rgba: np.ndarray) -> bytes:

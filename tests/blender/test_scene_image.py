@@ -158,6 +158,16 @@ def test_sixteen_bits_with_alpha_come_out_straight(image: ModuleType, tmp_path: 
     assert np.abs(seen.astype(int) - rgba).max() <= 1
 
 
+def test_sixteen_bits_of_data_are_not_taken_for_light(image: ModuleType, tmp_path: Path) -> None:
+    rgba = random_bytes()
+    rgba[..., 3] = 255
+    path = tmp_path / "deep.png"
+    path.write_bytes(plain_png(rgba.astype(np.uint16) * 257, 16, 6))
+    loaded = bpy.data.images.load(str(path))
+    loaded.colorspace_settings.name = "Non-Color"
+    np.testing.assert_array_equal(decoded(image.png_bytes(loaded)), rgba)
+
+
 @pytest.mark.parametrize(("channels", "color"), [(1, 0), (2, 4), (3, 2)])
 def test_files_of_fewer_channels_keep_every_value(
     image: ModuleType, tmp_path: Path, channels: int, color: int
