@@ -73,6 +73,7 @@ class Addon:
 
     Attributes:
         held: seconds for which each tick held the main thread, imports left out.
+        busy: seconds of this processor's time of the same ticks: what others' load cannot change.
     """
 
     def __init__(self, package: ModuleType) -> None:
@@ -82,6 +83,7 @@ class Addon:
             f"{package.__name__}._vendor.inference_server.connection"
         )
         self.held: list[float] = []
+        self.busy: list[float] = []
 
     @property
     def session(self) -> Any:
@@ -97,13 +99,17 @@ class Addon:
         limit = time.monotonic() + seconds
         while not done():
             assert time.monotonic() < limit, self.describe()
-            importing = self.session.book.due is not None
-            before = time.perf_counter()
+            imported = self._imported()
+            wall, busy = time.perf_counter(), time.thread_time()
             pause = self.pulse.tick()
-            if not importing and self.session.book.due is None:
-                self.held.append(time.perf_counter() - before)
+            if self._imported() == imported:
+                self.held.append(time.perf_counter() - wall)
+                self.busy.append(time.thread_time() - busy)
             assert self.pulse.trouble() is None, self.pulse.trouble()
             time.sleep(min(pause, 0.02))
+
+    def _imported(self) -> int:
+        return sum(job.imported for job in self.jobs)
 
     def describe(self) -> str:
         jobs = [(job.state, job.fraction, job.problem) for job in self.jobs]
