@@ -22,7 +22,7 @@ from .install_log import InstallLog
 # Megabytes that pip fetches for `[server]` with the frozen constraints, by sys.platform.
 FETCHED_MB = {"linux": 300, "win32": 220, "darwin": 190}
 DISK_MB = 1500  # what stands on the disk afterwards, and the room that pip works in
-LONGEST_INSIDE = 150  # characters of the longest path below the folder
+LONGEST_INSIDE = 140  # characters of the longest path below the folder
 LONGEST_PATH = 259  # what Windows takes
 STOP_SECONDS = 4.0
 MADE = "made.txt"  # in the environment, once it is whole
@@ -210,7 +210,9 @@ class Launcher:
             make = [str(self._python), "-I", "-m", "venv", "--clear", str(self._environment)]
             yield "Making an environment of its own", make
             (self._environment / MADE).touch()
-        options = ["--disable-pip-version-check", "--no-input", "--progress-bar", "off"]
+        # Python compiles what it imports; beforehand, the paths would be too long for Windows.
+        options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
+        options += ["--progress-bar", "off"]
         pip = [*self._isolated, "-m", "pip", "install", *options, "--only-binary", ":all:"]
         fetch = [*pip, "-c", str(self._constraints), f"{self._wheel}[server]"]
         yield "Fetching the server's packages", fetch
@@ -264,7 +266,8 @@ class Launcher:
             self._fail(f"the server could not be installed: {error}", "start again")
 
     def _packages(self) -> Path | None:
-        return next(self._environment.glob("[Ll]ib/**/site-packages"), None)
+        within = "Lib" if sys.platform == "win32" else "lib/python3.*"
+        return next(self._environment.glob(f"{within}/site-packages"), None)
 
     def _poll_server(self) -> None:
         assert self._child is not None

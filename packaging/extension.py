@@ -11,6 +11,7 @@ import argparse
 import os
 import re
 import runpy
+import subprocess
 import sys
 import tempfile
 import tomllib
@@ -50,7 +51,8 @@ def main(arguments: list[str]) -> int:
         if not options.vendor:
             for platform in options.platform or PLATFORMS:
                 path = build(here() if platform == "here" else platform, options.dist)
-                print(f"{path} ({path.stat().st_size / 1e6:.2f} MB)", flush=True)
+                how = "valid" if is_checked(path) else "not checked: build.py test gets a Blender"
+                print(f"{path} ({path.stat().st_size / 1e6:.2f} MB, {how})", flush=True)
     except BuildError as error:
         print(f"build.py addon: {error}", file=sys.stderr)
         return 1
@@ -171,6 +173,23 @@ def build(platform: str, folder: Path) -> Path:
             raise BuildError(f"{path.name} has {size / 1e6:.1f} MB, {LARGEST / 1e6:.0f} at most")
         near.replace(path)
     return path
+
+
+def is_checked(path: Path) -> bool:
+    """Let Blender's own checker look at a ZIP; false if no Blender is here to be asked.
+
+    Raises:
+        BuildError: it finds something wrong.
+    """
+    found = ROOT.glob(".venv-bpy-*/[Ll]ib/**/bl_pkg/cli/blender_ext.py")
+    checker = max(found, default=None)
+    if checker is None:
+        return False
+    command = [sys.executable, str(checker), "validate", str(path)]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise BuildError(f"Blender refuses {path.name}:\n{ran.stdout}{ran.stderr}")
+    return True
 
 
 if __name__ == "__main__":

@@ -63,6 +63,16 @@ def test_commands_are_shown_as_one_would_type_them(build: ModuleType) -> None:
         assert build.shown(command, platform) == "python -m glimpse3d 'my photo.png'"
 
 
+def test_tests_are_parted_into_those_in_blender_and_the_others(build: ModuleType) -> None:
+    assert build.parted([]) == ([], [])
+    assert build.parted(["-q", "-k", "camera"]) == (["-q", "-k", "camera"],) * 2
+    inside, outside = "tests/blender/test_zip.py::test_x", "tests/core/test_sh.py"
+    assert build.parted(["-q", inside]) == (None, ["-q", inside])
+    assert build.parted(["tests/blender", "-x"]) == (None, ["tests/blender", "-x"])
+    assert build.parted([outside]) == ([outside], None)
+    assert build.parted(["-q", inside, outside]) == (["-q", outside], ["-q", inside])
+
+
 def test_recipe_changes_with_the_files_but_not_with_line_ends(build: ModuleType) -> None:
     before = build.recipe_of([b"numpy\nscipy\n", b"numpy==2\n"])
     assert build.recipe_of([b"numpy\r\nscipy\r\n", b"numpy==2\r\n"]) == before

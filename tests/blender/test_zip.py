@@ -10,6 +10,7 @@ from types import ModuleType
 
 import bpy
 
+ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(bpy.utils.system_resource("SCRIPTS"))
 CHECKER = SCRIPTS / "addons_core" / "bl_pkg" / "cli" / "blender_ext.py"
 
@@ -60,3 +61,11 @@ def test_the_server_inside_is_of_the_same_version(zip_path: Path) -> None:
     assert f"server/glimpse3d-{found[1]}-py3-none-any.whl" in names
     assert "server/constraints.txt" in names and "LICENSE" in names
     assert not [name for name in names if "__pycache__" in name or name.endswith(".part")]
+
+
+def test_the_same_sources_give_the_same_bytes(zip_path: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "packaging" / "extension.py")]
+    subprocess.run([*command, "--platform=here", f"--dist={tmp_path}"], check=True)
+    (again,) = tmp_path.glob("*.zip")
+    assert again.name == zip_path.name
+    assert again.read_bytes() == zip_path.read_bytes()
