@@ -24,7 +24,7 @@ INSTALLING = ("installing", "starting")
 def draw_text(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """A text in as many lines as the sidebar's width asks for."""
     context = bpy.context
-    scale = context.preferences.system.ui_scale
+    scale = context.preferences.system.ui_scale or 1.0  # 0 without a window
     width = context.region.width / scale if context.region is not None else 300.0
     column = layout.column(align=True)
     column.scale_y = 0.8

@@ -77,13 +77,16 @@ class Addon:
     """
 
     def __init__(self, package: ModuleType) -> None:
-        self.pulse: Any = import_module(f"{package.__name__}.pulse")
-        self.history: Any = import_module(f"{package.__name__}.history")
-        self.connection: Any = import_module(
-            f"{package.__name__}._vendor.inference_server.connection"
-        )
+        self._name = package.__name__
+        self.pulse = self.module("pulse")
+        self.history = self.module("history")
+        self.connection = self.module("_vendor.inference_server.connection")
         self.held: list[float] = []
         self.busy: list[float] = []
+
+    def module(self, name: str) -> Any:
+        """A module of the add-on, by its dotted name inside it."""
+        return import_module(f"{self._name}.{name}")
 
     @property
     def session(self) -> Any:

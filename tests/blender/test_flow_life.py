@@ -1,5 +1,6 @@
 """The add-on's own life in Blender: it holds nobody up, and leaves nothing behind."""
 
+import logging
 import sys
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ import pytest
 
 from tests.blender.serving import Addon, Server, patient, project
 
+log = logging.getLogger(__name__)
 MEGABYTES = 96
 LONGEST = 0.05  # seconds
 # A finished job with one big file, as a server that is stopped would have left it.
@@ -71,9 +73,9 @@ def test_a_big_result_does_not_hold_blender_up(ui: Addon, tmp_path: Path) -> Non
 
 def told(what: str, ui: Addon) -> None:
     wall, busy = np.array(ui.held) * 1000, np.array(ui.busy) * 1000
-    print(f"{what}: {len(wall)} ticks, wall ms median {np.median(wall):.2f}"
-          f" 98 % {np.quantile(wall, 0.98):.1f} longest {wall.max():.1f},"
-          f" busy longest {busy.max():.1f}")  # fmt: skip
+    words = "%s: %d ticks, wall ms median %.2f, 98 %% %.1f, longest %.1f; busy longest %.1f"
+    facts = (np.median(wall), np.quantile(wall, 0.98), wall.max(), busy.max())
+    log.info(words, what, len(wall), *facts)
 
 
 def test_waiting_does_not_hold_blender_up(ui: Addon, server: Server) -> None:

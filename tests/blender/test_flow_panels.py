@@ -1,0 +1,183 @@
+"""What stands on the panels in every state, drawn by their own code into a layout that takes notes.
+
+Blender draws nothing without a window; the layout here accepts only what Blender's would.
+"""
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+
+from tests.blender.serving import Addon, Server, patient
+
+LAYOUT = bpy.types.UILayout.bl_rna
+
+
+class Layout:
+    """Notes texts; refuses functions, arguments, operators and properties that Blender lacks."""
+
+    def __init__(self, seen: list[str]) -> None:
+        self.__dict__["seen"] = seen
+
+    def __setattr__(self, name: str, value: object) -> None:
+        assert name in LAYOUT.properties, name
+
+    def __getattr__(self, name: str) -> Any:
+        assert name in LAYOUT.functions, name
+        return lambda *given, **named: self._take(name, given, named)
+
+    def _take(self, name: str, given: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        assert set(named) <= set(LAYOUT.functions[name].parameters.keys()), (name, named)
+        if icon := named.get("icon"):
+            assert icon in LAYOUT.functions["label"].parameters["icon"].enum_items, icon
+        text = named.get("text", "")
+        if name == "operator":
+            kind = operator(given[0])
+            text = named.get("text", kind.name)
+            self.seen.append(f"[{text}]")
+            return Button(kind)
+        if name in ("prop", "template_ID"):
+            assert given[1] in given[0].bl_rna.properties, given
+        self.seen.append(text)
+        return Layout(self.seen)
+
+
+class Button:
+    """Takes only properties that the operator has."""
+
+    def __init__(self, kind: Any) -> None:
+        self.__dict__["kind"] = kind
+
+    def __setattr__(self, name: str, value: object) -> None:
+        assert name in self.kind.properties, name
+
+
+def operator(name: str) -> Any:
+    group, _, short = name.partition(".")
+    return getattr(getattr(bpy.ops, group), short).get_rna_type()
+
+
+def drawn(panel: str, area: str = "VIEW_3D") -> str:
+    """All texts on a panel; nothing if it is not shown."""
+    ours = getattr(bpy.types, panel).__mro__[1]  # before Blender's own Panel comes in
+    seen: list[str] = []
+    window = bpy.context.window_manager.windows[0]
+    place = window.screen.areas[0]
+    place.type = area
+    region = next(each for each in place.regions if each.type == "UI")
+    with bpy.context.temp_override(window=window, area=place, region=region):
+        if hasattr(ours, "poll") and not ours.poll(bpy.context):
+            return ""
+        type("Drawn", (ours,), {"layout": Layout(seen)})().draw(bpy.context)
+    return " ".join(" ".join(seen).split())
+
+
+@pytest.fixture
+def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
+    bpy.context.preferences.system.use_online_access = True
+    yield (reached := Addon(addon))
+    bpy.context.preferences.system.use_online_access = True
+    reached.forget()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    running = Server(tmp_path / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def disc() -> bpy.types.Image:
+    image = bpy.data.images.new("disc", 64, 64, alpha=True)
+    rgba = np.zeros((64, 64, 4), np.float32)
+    rgba[16:48, 16:48] = (0.8, 0.4, 0.2, 1)
+    image.pixels.foreach_set(rgba.ravel())
+    return image
+
+
+def test_before_anything(ui: Addon) -> None:
+    text = drawn("GLIMPSE3D_PT_view_server")
+    assert "Not connected" in text and "[Paste Connection String]" in text
+    assert "[Start Local Server]" in text
+    assert "[Generate]" in drawn("GLIMPSE3D_PT_view_generate")
+    assert drawn("GLIMPSE3D_PT_view_result") == ""
+    assert "Open a picture here" in drawn("GLIMPSE3D_PT_image_generate", "IMAGE_EDITOR")
+
+
+def test_offline_says_what_to_switch_on(ui: Addon) -> None:
+    bpy.context.preferences.system.use_online_access = False
+    ui.pulse.tick()
+    text = drawn("GLIMPSE3D_PT_view_server")
+    assert "Online access is off in Blender" in text and "Allow Online Access" in text
+    assert "[Open Preferences]" in text
+
+
+def test_a_mangled_string_stands_with_its_button(ui: Addon) -> None:
+    ui.pulse.preferences().connection_string = "glimpse3d://nonsense"
+    text = drawn("GLIMPSE3D_PT_view_server")
+    assert "cut off" in text and "copy the whole line again" in text.lower()
+    assert "nonsense" not in text
+
+
+def test_from_sending_to_done_and_lost_on_the_way(
+    ui: Addon, server: Server, disc: bpy.types.Image, tmp_path: Path
+) -> None:
+    ui.connect(server.string)
+    assert "Connected to 127.0.0.1" in drawn("GLIMPSE3D_PT_view_server")
+    assert server.string[30:] not in drawn("GLIMPSE3D_PT_view_server")
+    job = ui.generate(disc, patient(seconds=2))
+    ui.until(lambda: job.state == "running" and job.previews)
+    for text in (
+        drawn("GLIMPSE3D_PT_view_generate"),
+        drawn("GLIMPSE3D_PT_image_generate", "IMAGE_EDITOR"),
+    ):
+        assert "disc" in text and f"{job.fraction:.0%} {job.stage}" in text
+    assert ui.session.book.history.preview(job.id).read_bytes()[1:4] == b"PNG"
+    assert isinstance(ui.pulse.preview_icon(job), int)  # 0 where there is no window
+    server.stop(signal.SIGKILL)
+    ui.until(lambda: ui.session.state == "down")
+    text = drawn("GLIMPSE3D_PT_view_server")
+    assert "lost" in text and "Nothing listens" in text and "Jobs go on at the server" in text
+    assert "[Try Now]" in text
+    assert "Waiting for the server" in drawn("GLIMPSE3D_PT_view_generate")
+    again = Server(server.data, server.port)
+    try:
+        ui.ends(job)
+    finally:
+        again.stop()
+    text = drawn("GLIMPSE3D_PT_view_jobs")
+    assert "[Import]" in text and "[Remove]" in text
+    assert drawn("GLIMPSE3D_PT_view_result") == "[Mesh] [Splats] [Both]"
+    bpy.ops.glimpse3d.show_parts(what="splats")
+    collection = bpy.data.collections["disc"]
+    hidden = {each.get("glimpse3d_part"): each.hide_render for each in collection.objects}
+    assert hidden["mesh"] and not hidden["splats"]
+
+
+def test_a_failed_job_says_why_and_what_to_press(
+    ui: Addon, server: Server, disc: bpy.types.Image
+) -> None:
+    ui.connect(server.string)
+    job = ui.generate(disc, patient(fault="memory"))
+    ui.ends(job)
+    text = drawn("GLIMPSE3D_PT_view_jobs")
+    assert "[Try Again as Draft]" in text and job.problem.hint.split()[0] in text.lower()
+
+
+def test_every_code_has_its_words(ui: Addon) -> None:
+    words: Any = ui.module("ui.words")
+    errors: Any = ui.module("_vendor.inference_server.errors")
+    for table in (words.CONNECTION_BUTTONS, words.JOB_BUTTONS):
+        assert set(table) <= {*errors.CODES, "offline"}
+        for button in table.values():
+            assert operator(button.operator).identifier
+    assert set(words.ICONS) == set(ui.history.STATES)
+    for state in ui.history.STATES:
+        place = ui.history.Place("", "")
+        assert words.job(ui.history.Job("0" * 32, "x", {}, place, 0.0, state))
