@@ -28,11 +28,19 @@ _ID = re.compile(r"[0-9a-f]{32}")
 
 
 class Coded(Protocol):
-    """Any error of ours: they all have a code, a sentence and a hint."""
+    """Any error of ours."""
 
-    code: str
-    message: str
-    hint: str
+    @property
+    def code(self) -> str:
+        """For programs."""
+
+    @property
+    def message(self) -> str:
+        """What happened, one clause."""
+
+    @property
+    def hint(self) -> str:
+        """What to do about it; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -164,8 +164,8 @@ class Session:
 
     def _stay_shut(self, shut: Problem) -> bool:
         changed = self.problem != shut
-        if self.launcher.state == "installing":
-            self.launcher.cancel()
+        if self.launcher.state in ("installing", "starting"):
+            self.stop_local()
         self._shut()
         self.problem = shut
         return self.launcher.poll() or changed

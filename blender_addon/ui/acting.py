@@ -4,7 +4,7 @@ Owns that frame. Must not know any single operator. Annotations must be live obj
 ``from __future__ import annotations``.
 """
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import bpy
 
@@ -47,6 +47,11 @@ def chosen_job(context: bpy.types.Context, identity: str = "") -> Job | None:
 class OnSession:
     """An operator that asks something of the session, in ``act``."""
 
+    if TYPE_CHECKING:  # from bpy.types.Operator, which stands behind this class
+
+        def report(self, kind: set[str], text: str) -> None:
+            """Show it to the user."""
+
     def act(self, context: bpy.types.Context, here: Session) -> None:
         """Do it.
 
@@ -57,9 +62,9 @@ class OnSession:
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Act, and report what went wrong."""
-        here = pulse.session()
+        here, trouble = pulse.session(), pulse.trouble()
         if here is None:
-            return refuse(self, pulse.trouble())
+            return refuse(self, trouble) if trouble else NOT_DONE
         try:
             self.act(context, here)
         except (WireError, Glimpse3DError) as error:

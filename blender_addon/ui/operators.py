@@ -12,7 +12,7 @@ from pathlib import Path
 import bpy
 
 from .. import pulse
-from .._vendor.glimpse3d.errors import Glimpse3DError, InvalidSettings
+from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError, InvalidSettings
 from ..history import Job, Problem
 from ..scene import PART, image, result
 from ..session import Session
@@ -53,6 +53,8 @@ class Generate(OnSession, bpy.types.Operator):
     def act(self, context: bpy.types.Context, here: Session) -> None:
         """Read the picture and hand it over."""
         picture, scene = chosen_picture(context), context.scene
+        if picture is None:  # a script that does not ask ``poll``
+            raise BadImage("there is no picture", "choose one first")
         settings = {"preset": scene.glimpse3d.preset, **self._more()}
         data = image.png_bytes(picture, scene)
         job = here.book.add(data, settings, Path(picture.name).stem)

@@ -6,6 +6,7 @@ Owns what is drawn, and where. Must not change anything: drawing happens at any 
 from __future__ import annotations
 
 import textwrap
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -48,6 +49,9 @@ def draw_problem(
 
 
 class _Panel:
+    if TYPE_CHECKING:  # from bpy.types.Panel, which stands behind this class
+        layout: bpy.types.UILayout
+
     bl_region_type = "UI"
     bl_category = "Glimpse3D"
 
