@@ -106,16 +106,20 @@ def _new_session() -> Session:
 
 def new_launcher() -> Launcher:
     """The local server in the folder that the user chose, made with Blender's own Python."""
-    chosen = preferences().server_folder
-    own = bpy.utils.extension_path_user(PACKAGE, path="server", create=False)
     bundled = HERE / "server"
     wheel = next(bundled.glob("glimpse3d-*.whl"), bundled / "glimpse3d.whl")
     return Launcher(
-        Path(bpy.path.abspath(chosen) if chosen else own),
+        server_folder(preferences().server_folder),
         Path(sys.executable),
         wheel,
         bundled / "constraints.txt",
     )
+
+
+def server_folder(chosen: str) -> Path:
+    """The folder that the user chose, or the extension's own."""
+    own = bpy.utils.extension_path_user(PACKAGE, path="server", create=False)
+    return Path(bpy.path.abspath(chosen) if chosen else own)
 
 
 def online_gate() -> Problem | None:

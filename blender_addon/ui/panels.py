@@ -88,12 +88,15 @@ class _ServerPanel(_Panel):
         row.label(text=words.connection(here))
         if here.address:
             row.operator("glimpse3d.disconnect", text="", icon="X")
+        buttons = words.CONNECTION_BUTTONS
+        if here.state != "ready":  # pasting has its button below
+            buttons = {code: each for code, each in buttons.items() if each != words.PASTE}
         if here.problem is not None:
-            draw_problem(layout, here.problem, words.CONNECTION_BUTTONS)
+            draw_problem(layout, here.problem, buttons)
             if here.state == "down" and here.was_ready and here.book.active:
                 draw_text(layout, "Jobs go on at the server, and here once it answers", "INFO")
         if here.refused is not None:
-            draw_problem(layout, here.refused, words.CONNECTION_BUTTONS)
+            draw_problem(layout, here.refused, buttons)
         if here.state != "ready":
             column = layout.column(align=True)
             column.operator("glimpse3d.paste_connection", icon="PASTEDOWN")

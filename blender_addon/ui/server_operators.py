@@ -71,7 +71,7 @@ class ServerStart(OnSession, bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     folder: bpy.props.StringProperty(
-        name="Folder", description="Where it goes; empty is Blender's user folder",
+        name="Folder", description="Where it goes, 1.5 GB; empty is where it is",
         subtype="DIR_PATH", options={"SKIP_SAVE"},
     )  # fmt: skip
 
@@ -84,7 +84,7 @@ class ServerStart(OnSession, bpy.types.Operator):
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
         """Before much is fetched, one question."""
         here = pulse.session()
-        self.folder = pulse.preferences().server_folder
+        self.folder = str(pulse.server_folder(pulse.preferences().server_folder))
         if here is None or here.launcher.state not in TO_INSTALL:
             return self.execute(context)
         return context.window_manager.invoke_props_dialog(
@@ -95,8 +95,9 @@ class ServerStart(OnSession, bpy.types.Operator):
         """The question."""
         here, column = pulse.session(), self.layout.column()
         if here is not None:
-            column.label(text=f"About {here.launcher.size_hint} MB will be fetched from the")
-            column.label(text="Python Package Index, once. Blender's own Python is not changed.")
+            size = f"Once, about {here.launcher.size_hint} MB are fetched"
+            column.label(text=f"{size} from the Python Package Index.")
+            column.label(text="Blender's own Python is not changed.")
         column.prop(self, "folder")
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
@@ -104,9 +105,9 @@ class ServerStart(OnSession, bpy.types.Operator):
         shut = pulse.online_gate()
         if shut is not None:
             raise Glimpse3DError("backend_unavailable", shut.message, shut.hint)
-        chosen = pulse.preferences()
-        if self.folder != chosen.server_folder and self.properties.is_property_set("folder"):
-            chosen.server_folder = self.folder
+        if self.folder and pulse.server_folder(self.folder) != here.launcher.folder:
+            here.stop_local()
+            pulse.preferences().server_folder = self.folder
             context.preferences.is_dirty = True
             here.launcher = pulse.new_launcher()
         here.start_local()

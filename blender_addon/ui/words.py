@@ -18,7 +18,7 @@ class Button(NamedTuple):
     text: str
 
 
-_PASTE = Button("glimpse3d.paste_connection", "Paste Connection String")
+PASTE = Button("glimpse3d.paste_connection", "Paste Connection String")
 _AGAIN = Button("glimpse3d.connect", "Try Now")
 _ONLINE = Button("glimpse3d.show_online_access", "Open Preferences")
 _RETRY = Button("glimpse3d.retry_job", "Try Again")
@@ -26,14 +26,14 @@ _FETCH = Button("glimpse3d.retry_job", "Download Again")
 
 # What helps when there is no connection.
 CONNECTION_BUTTONS = {
-    "bad_connection_string": _PASTE,
+    "bad_connection_string": PASTE,
     "no_answer": _AGAIN,
     "not_a_server": _AGAIN,
     "nothing_listening": _AGAIN,
     "offline": _ONLINE,
-    "refused_key": _PASTE,
+    "refused_key": PASTE,
     "unknown_host": _AGAIN,
-    "wrong_server": _PASTE,
+    "wrong_server": PASTE,
 }
 # What helps when a job failed.
 JOB_BUTTONS = {
