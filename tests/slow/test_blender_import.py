@@ -1,8 +1,8 @@
 """Real Blender opens what we write: upright, facing -Y, in metres, with its colours in place."""
 
+import importlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -17,8 +17,7 @@ from tests.results import HALF, SIDES, box, splats
 
 pytestmark = pytest.mark.slow
 
-VERSION = "4.5.15"
-HOME = Path(__file__).parents[2] / "build" / "blender-4.5"
+PACKAGING = Path(__file__).parents[2] / "packaging"
 
 # Runs inside Blender. A bpy process may hang at its end, so it leaves by os._exit.
 SCRIPT = """
@@ -96,32 +95,20 @@ os._exit(0)
 """
 
 
-def run(*command: object, limit: int = 900) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, "BLENDER_USER_RESOURCES": str(HOME / "user")}
-    words = [str(word) for word in command]
-    return subprocess.run(
-        words, capture_output=True, text=True, timeout=limit, check=False, env=environment
-    )
-
-
 @pytest.fixture(scope="module")
 def blender() -> Path:
-    """The Python of an environment with bpy, made once and kept in ``build``."""
-    python = HOME / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    stamp = HOME / f"bpy-{VERSION}"
-    if stamp.exists():
-        return python
-    own = sys.executable if sys.version_info[:2] == (3, 11) else shutil.which("python3.11")
-    if own is None:
-        pytest.skip(f"bpy {VERSION} needs a Python 3.11")
-    shutil.rmtree(HOME, ignore_errors=True)
-    assert run(own, "-m", "venv", HOME).returncode == 0
-    said = run(python, "-m", "pip", "install", f"bpy=={VERSION}")
-    if "No matching distribution" in said.stderr:
-        pytest.skip(f"bpy {VERSION} was withdrawn from the package index")
-    assert said.returncode == 0, said.stderr
-    stamp.touch()
-    return python
+    """The Python of the environment in which the extension is tested too."""
+    sys.path.insert(0, str(PACKAGING))
+    try:
+        blenders = importlib.import_module("blenders")
+    finally:
+        sys.path.remove(str(PACKAGING))
+    try:
+        blenders.ensure(blenders.FIRST)
+    except blenders.AbsentError as reason:
+        pytest.skip(f"Blender {blenders.FIRST.version}: {reason}")
+    interpreter: Path = blenders.FIRST.interpreter
+    return interpreter
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +122,10 @@ def facts(blender: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, 
         folder / name for name in ("textured.glb", "colored.glb", "textured.obj", "splats.ply")
     ]
     (folder / "look.py").write_text(SCRIPT)
-    said = run(blender, folder / "look.py", *files, limit=300)
+    said = subprocess.run(
+        [blender, folder / "look.py", *files], capture_output=True, text=True, timeout=300,
+        env={**os.environ, "BLENDER_USER_RESOURCES": str(folder / "user")},
+    )  # fmt: skip
     lines = [line for line in said.stdout.splitlines() if line.startswith("FACTS ")]
     assert lines, said.stdout + said.stderr
     found: dict[str, Any] = json.loads(lines[0].removeprefix("FACTS "))
