@@ -304,6 +304,8 @@ class Launcher:
     def _end_child(self) -> None:
         if self._child is not None:
             self._child.kill()
+        with contextlib.suppress(OSError):
+            self._string_file.unlink()  # where it could not be while the server had it open
         if self._lock is not None:
             self._lock.close()
         self._child = self._lock = self.string = None

@@ -113,7 +113,8 @@ def ensure(blender: Blender) -> None:
     needs = [f"bpy=={blender.version}", f"pytest=={wheels.frozen('pytest')}"]
     stamp = blender.folder / "glimpse3d-setup.txt"
     recipe = "\n".join([str(blender.folder), *needs])
-    if stamp.exists() and stamp.read_text("utf-8") == recipe:
+    stands = stamp.exists() and stamp.read_text("utf-8") == recipe
+    if stands and blender.interpreter.exists():  # its Python may have been taken away
         return
     python = find_python(blender.python)
     print(f"+ make {blender.folder}: {' '.join(needs)}", file=sys.stderr, flush=True)

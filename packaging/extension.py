@@ -19,7 +19,7 @@ import zipfile
 from pathlib import Path
 
 import wheels
-from wheels import PLATFORMS, ROOT, BuildError
+from wheels import CACHE, PLATFORMS, ROOT, BuildError
 
 ADDON = ROOT / "blender_addon"
 VENDOR = ADDON / "_vendor"
@@ -119,13 +119,14 @@ def fill_vendor() -> None:
     present = wheels.source_files(VENDOR) if VENDOR.exists() else []
     for path in present:
         if path.relative_to(VENDOR).as_posix() not in files:
-            path.unlink()
+            path.unlink(missing_ok=True)
     for name, data in files.items():
         path = VENDOR / name
         if path.exists() and path.read_bytes() == data:
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        near = path.with_name(f"{path.name}.{os.getpid()}.part")
+        near = CACHE / f"vendor-{os.getpid()}.part"
+        near.parent.mkdir(parents=True, exist_ok=True)
         near.write_bytes(data)
         near.replace(path)
 
@@ -144,7 +145,7 @@ def contents(platform: str) -> dict[str, bytes]:
     files = {
         path.relative_to(ADDON).as_posix(): path.read_bytes()
         for path in wheels.source_files(ADDON)
-        if path.name != MANIFEST and path.suffix != ".part"
+        if path.name != MANIFEST
     }
     text = (ADDON / MANIFEST).read_text("utf-8")
     files[MANIFEST] = manifest(text, platform, [path.name for path in travelling]).encode()

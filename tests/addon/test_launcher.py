@@ -324,6 +324,41 @@ def test_no_orphan_when_blender_is_killed_at_work(installed: Callable[[], Launch
     eventually(lambda: not any(map(alive, family)), 5.0)
 
 
+INSTALLING = """
+import sys, time
+from pathlib import Path
+from blender_addon.launcher import Launcher
+running = Launcher(*map(Path, sys.argv[1:]))
+running.install()
+print(running.state, flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="a lock is not passed on to children there")
+def test_what_a_killed_blender_installs_is_waited_for(tmp_path: Path, offline: None) -> None:
+    folder, wheel = tmp_path / "local", small_wheel(tmp_path / "wheel")
+    running = made(folder, wheel)
+    arguments = [folder, sys.executable, wheel, wheel.parent / "constraints.txt"]
+    command = [sys.executable, "-c", INSTALLING, *map(str, arguments)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as blender:
+        assert blender.stdout is not None
+        assert blender.stdout.readline().strip() == "installing"
+        blender.kill()
+    running.install()
+    assert running.state == "failed" and "right now" in running.problem
+
+    def free() -> bool:
+        running.retry()
+        running.install()
+        return running.state == "installing"
+
+    eventually(free, 60.0)
+    pumped(running, lambda: running.state != "installing")
+    assert running.state == "installed", running.problem
+
+
 def alive(pid: int) -> bool:
     try:
         os.kill(pid, 0)
