@@ -121,7 +121,7 @@ def test_ci_begins_with_the_two_commands_of_the_readme() -> None:
     picture, *rest = ci_commands()
     assert picture.startswith(f"{RUNNER}run examples/")
     assert (ROOT / shlex.split(picture)[3]).is_file()
-    assert rest == [f"{RUNNER}{what}" for what in ("test", "check", "test --slow")]
+    assert rest == [f"{RUNNER}{what}" for what in ("test", "check", "addon", "test --slow")]
     readme = (ROOT / "README.md").read_text("utf-8")
     assert picture in readme and rest[0] in readme
 
