@@ -113,20 +113,19 @@ def fill(alpha: np.ndarray, settings: InflateSettings) -> tuple[Block, np.ndarra
         the silhouette.
     """
     block = _block(alpha, settings)
-    frustum, thickness = block.frustum, settings.thickness
-    step = frustum.pixel * min(thickness, 1.0)
-    least = _LEAST_HALF * step / (frustum.pixel * thickness)
-    square, radius = medial.half_thickness(block.alpha, least)
-    half = float(np.sqrt(square.max())) * frustum.pixel * thickness
-    reach = 1 - half, 1 + half
+    frustum = block.frustum
+    step = frustum.pixel * min(settings.thickness, 1.0)
+    least = _LEAST_HALF * step / (frustum.pixel * settings.thickness)
+    balls = medial.balls(block, settings.thickness, least)
+    reach = 1 + balls.reach[0] * frustum.pixel, 1 + balls.reach[1] * frustum.pixel
     profile = _profile(frustum, alpha, settings.revolution)
     if profile is None:
         block = _deep_enough(block, reach, step)
-        return block, medial.field(block, square, radius, thickness)
+        return block, medial.field(block, balls)
     turned = revolution.reach(frustum, profile)
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
-    inflated = medial.field(block, square, radius, thickness)
+    inflated = medial.field(block, balls)
     whole = _completed(revolution.field(block, profile), inflated, block.alpha >= 0.5)
     return block, whole
 

@@ -13,7 +13,7 @@ import numpy as np
 from .frustum import Block, Frustum
 
 # The solid is taken where its silhouette covers the picture's with at least this IoU.
-FITS = 0.93
+FITS = 0.95
 # Part of the silhouette that may go when tips are taken away: the jitter of its pixels.
 _SPARE = 0.001
 _ANGLES = 64
