@@ -16,6 +16,11 @@ from .frustum import Block
 
 # Standard deviation in pixels of the blur that evens out the creases between neighbouring balls.
 _BLUR = 1.0
+# Likewise for the depth of their middles.
+_MIDDLE_BLUR = 3.0
+# Pixels of the silhouette, at its outline, that the balls need not reach. Farther away, in a corner
+# or a tip, there would be nothing without a sheet of the least thickness.
+_NEAR = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +45,7 @@ class Balls:
     @property
     def reach(self) -> tuple[float, float]:
         """The least and the greatest depth."""
-        half = np.sqrt(self.square) * self.thickness
+        half = np.sqrt(np.maximum(self.square, 0)) * self.thickness
         return float((self.middle - half).min()), float((self.middle + half).max())
 
 
@@ -104,12 +109,17 @@ def balls(block: Block, thickness: float, least: float) -> Balls:
     pixel = frustum.pixel * plane
     square = (radius**2 - from_ray) / length / pixel**2
     middle = (foot / plane - 1) / frustum.pixel * _leaning(frustum.elevation, thickness)
+    # At the outline many balls are all but equally thick: which one it is jumps from pixel to
+    # pixel, and their depths with it. Farther inside it is plain.
+    weight = np.maximum(square, 0) * inside + 1e-9
+    middle = _blurred(middle, weight, _MIDDLE_BLUR)
     # Blurred across the outline, beyond which it falls below 0: the surface closes there. Of a
     # limb's circular section that takes the variance away.
     square = cv2.GaussianBlur(square, (0, 0), _BLUR) + _BLUR**2
-    square = np.maximum(square, least**2)
-    radius = np.maximum(radius / pixel, np.sqrt(square))
-    return Balls(_blurred(middle, inside), square, radius, thickness)
+    lost = inside & (distance_inside(square <= 0) > _NEAR)
+    square = np.where(lost | (square > least**2), np.maximum(square, least**2), square)
+    radius = np.maximum(radius / pixel, np.sqrt(np.maximum(square, 0)))
+    return Balls(middle, square, radius, thickness)
 
 
 def _leaning(elevation: float, thickness: float) -> float:
@@ -118,10 +128,10 @@ def _leaning(elevation: float, thickness: float) -> float:
     return float(1 / (up**2 + (away / thickness) ** 2))
 
 
-def _blurred(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    weight = cv2.GaussianBlur(inside.astype(np.float64), (0, 0), _BLUR)
-    sums = cv2.GaussianBlur(values * inside, (0, 0), _BLUR)
-    return np.divide(sums, weight, out=np.zeros_like(sums), where=weight > 1e-3)
+def _blurred(values: np.ndarray, weight: np.ndarray, sigma: float) -> np.ndarray:
+    sums = (cv2.GaussianBlur(part, (0, 0), sigma) for part in (values * weight, weight))
+    mean: np.ndarray = np.divide(*sums)
+    return mean
 
 
 def field(block: Block, found: Balls) -> np.ndarray:
