@@ -2,8 +2,8 @@
 
 Owns the sheets and which face takes which. Faces that the picture's camera sees are painted by
 projection, at the picture's own resolution; all others, through the same projection, from the
-second sheet. The two meet at the silhouette, where both have the same colours. Must not know how a
-mesh was made.
+second sheet. The two meet at the silhouette, where both have the same colours. A turned thing's
+far side is projected from where its twin on the near side lies. Must not know how a mesh was made.
 """
 
 from __future__ import annotations
@@ -65,8 +65,24 @@ class _Window:
         return Camera(of_picture.camera_from_world, move @ of_picture.K, width, height)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Twins:
+    """For an object whose far side looks as its near one does: where there it looks the same.
+
+    Attributes:
+        points: (V, 3) house frame, one for each vertex.
+    """
+
+    points: np.ndarray
+
+
 def two_sheet(
-    mesh: Mesh, camera: Camera, front: Image, back: Image | None, size: int, progress: Progress
+    mesh: Mesh,
+    camera: Camera,
+    front: Image,
+    back: Image | Twins | None,
+    size: int,
+    progress: Progress,
 ) -> Mesh:
     """Paint a mesh from the picture of its front and, if there is one, of its far side.
 
@@ -75,7 +91,8 @@ def two_sheet(
         camera: took ``front``; same pixel grid.
         front: the cut-out, any size.
         back: the far side seen through the same camera, as if the front were away, on a grid of
-            the same proportions; alpha says where it is known. None mirrors the front.
+            the same proportions; alpha says where it is known. With ``Twins`` it has the front's
+            colours at their places; with None the front's at the same pixels, softened.
         size: longest side of the texture in pixels, at most; it is never enlarged.
         progress: told of each step.
 
@@ -90,17 +107,23 @@ def two_sheet(
     progress(0.1, "painting the front")
     painted = _sheet(front, window, 1.0)
     progress(0.5, "painting the far side")
-    if back is None:
-        far = _mirrored(painted[..., :3], painted[..., 3])
-    else:
+    if isinstance(back, Image):
         far = _sheet(back, window, back.width / front.width)[..., :3]
+    elif isinstance(back, Twins):
+        far = painted[..., :3]
+    else:
+        far = _softened(painted[..., :3], painted[..., 3])
     texture = np.full((window.height, 2 * window.width, 4), 255, np.uint8)
     texture[:, : window.width, :3] = painted[..., :3]
     texture[:, window.width :, :3] = far
     progress(0.7, "choosing sheets")
     seen = visible_faces(mesh, window.camera(camera))
     progress(1.0)
-    return _unfold(mesh, camera, window, seen, Image(texture))
+    opposite = back.points if isinstance(back, Twins) else mesh.vertices
+    near, beyond = (
+        project(camera, np.asarray(at, np.float64))[0] for at in (mesh.vertices, opposite)
+    )
+    return _unfold(mesh, (near, beyond), seen, window, Image(texture))
 
 
 def _window(front: Image, size: int) -> _Window:
@@ -136,7 +159,7 @@ def _sheet(picture: Image, window: _Window, factor: float) -> np.ndarray:
     return np.dstack([np.asarray(layer) for layer in layers])
 
 
-def _mirrored(painted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+def _softened(painted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """(H, W, 3) uint8: the front as the far side's colours.
 
     Equal to the front at the silhouette, where both meet, and ever softer away from it: shading
@@ -205,13 +228,22 @@ def _in_sight(points: np.ndarray, camera: Camera, nearest: np.ndarray, slack: fl
     return seen
 
 
-def _unfold(mesh: Mesh, camera: Camera, window: _Window, seen: np.ndarray, texture: Image) -> Mesh:
-    """Give each vertex a uv in its faces' sheet; one with faces in both is there twice."""
+def _unfold(
+    mesh: Mesh,
+    pixels: tuple[np.ndarray, np.ndarray],
+    seen: np.ndarray,
+    window: _Window,
+    texture: Image,
+) -> Mesh:
+    """Give each vertex a uv in its faces' sheet; one with faces in both is there twice.
+
+    ``pixels`` are the vertices' (V, 2) in the picture for either sheet.
+    """
     keys = 2 * mesh.faces.astype(np.int64) + ~seen[:, None]
     unique, faces = np.unique(keys, return_inverse=True)
-    vertices, far = mesh.vertices[unique // 2], unique % 2
-    pixels, _ = project(camera, vertices.astype(np.float64))
-    x = np.clip((pixels[:, 0] - window.left) * window.scale, 1, window.width - 1)
-    y = np.clip((pixels[:, 1] - window.top) * window.scale, 1, window.height - 1)
+    vertex, far = unique // 2, unique % 2
+    at = np.where(far[:, None] == 1, pixels[1][vertex], pixels[0][vertex])
+    x = np.clip((at[:, 0] - window.left) * window.scale, 1, window.width - 1)
+    y = np.clip((at[:, 1] - window.top) * window.scale, 1, window.height - 1)
     uvs = np.stack([(x / window.width + far) / 2, 1 - y / window.height], axis=1)
-    return Mesh(vertices, faces.reshape(-1, 3), uvs=uvs, texture=texture)
+    return Mesh(mesh.vertices[vertex], faces.reshape(-1, 3), uvs=uvs, texture=texture)

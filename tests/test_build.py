@@ -15,7 +15,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-SERVER_IMPORTS = "cv2 msgpack numba numpy onnxruntime rembg scipy skimage trimesh zmq glimpse3d"
+SERVER_IMPORTS = "cv2 msgpack numba numpy onnxruntime rembg scipy skimage zmq glimpse3d"
 OTHER_PYTHONS = ("3.12", "3.13")
 
 

@@ -16,7 +16,7 @@ from ..isosurface import drop_debris, extract
 from ..progress import Progress
 from ..simplify import simplify
 from ..stages import Detail
-from ..texture import two_sheet
+from ..texture import Twins, two_sheet
 from ..types import Camera, Image, Mesh, Reconstruction
 from . import medial, revolution, silhouette
 from .frustum import Block, Frustum
@@ -45,9 +45,14 @@ _LEAST_HALF = 0.75
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Surface:
-    """A closed surface in camera space, and the crop's camera in which it was made."""
+    """A closed surface in camera space, and the crop's camera in which it was made.
+
+    A turned one looks on its far side as it does on its near one: ``twins`` are its vertices
+    there.
+    """
 
     vertices: np.ndarray
+    twins: np.ndarray | None
     faces: np.ndarray
     crop: Frame
     K: np.ndarray
@@ -67,12 +72,14 @@ def reconstruct(
     while 0 < detail.faces < len(surface.faces) and resolution > 4:
         resolution //= 2
         surface = _surface(cutout, settings, resolution, detail.faces, progress)
-    placed, pose = place(surface.vertices, settings.elevation)
-    camera = surface.crop.picture_camera(Camera(pose, surface.K, resolution, resolution))
+    placed = place(surface.vertices, settings.elevation)
+    taken = Camera(placed.camera_from_world, surface.K, resolution, resolution)
+    camera = surface.crop.picture_camera(taken)
+    bare = Mesh(placed.points(surface.vertices), surface.faces)
+    twins = None if surface.twins is None else Twins(placed.points(surface.twins))
     progress(0.7)
     with progress.stage("texture", share=0.3) as painting:
-        bare = Mesh(placed, surface.faces)
-        mesh = two_sheet(bare, camera, cutout, None, detail.texture_size, painting)
+        mesh = two_sheet(bare, camera, cutout, twins, detail.texture_size, painting)
     return Reconstruction(mesh, camera)
 
 
@@ -90,7 +97,7 @@ def _surface(
     crop = silhouette.crop(cutout, resolution)
     alpha = crop.image.rgba[..., 3].astype(np.float32) / 255
     progress(0.1, "volume")
-    block, field = fill(alpha, settings)
+    block, field, profile = fill(alpha, settings)
     progress(0.3, "surface")
     vertices, faces = extract(np.maximum(field, 0.5 - block.alpha))
     most = max(target // _FACES_OF_A_PIECE, 1) if target else len(faces)
@@ -98,10 +105,13 @@ def _surface(
     progress(0.5, "simplify")
     # Grid axes (layer, row, column) are camera space's (z, y, x): a mirror image turns faces over.
     points, faces = simplify(block.points(vertices), faces[:, ::-1], target)
-    return _Surface(points, faces, crop, block.frustum.K)
+    twins = revolution.opposite(block.frustum, profile, points) if profile else None
+    return _Surface(points, twins, faces, crop, block.frustum.K)
 
 
-def fill(alpha: np.ndarray, settings: InflateSettings) -> tuple[Block, np.ndarray]:
+def fill(
+    alpha: np.ndarray, settings: InflateSettings
+) -> tuple[Block, np.ndarray, revolution.Profile | None]:
     """The part of the grid around the subject, and the field there.
 
     Args:
@@ -109,26 +119,25 @@ def fill(alpha: np.ndarray, settings: InflateSettings) -> tuple[Block, np.ndarra
         settings: the subject's shape and the camera's.
 
     Returns:
-        the block, and (D, H, W) float32 distance in pixels, negative inside; it may reach beyond
-        the silhouette.
+        the block, (D, H, W) float32 distance in pixels, negative inside, that may reach beyond the
+        silhouette, and the profile if it is a turned thing.
     """
     block = _block(alpha, settings)
-    frustum, thickness = block.frustum, settings.thickness
-    step = frustum.pixel * min(thickness, 1.0)
-    least = _LEAST_HALF * step / (frustum.pixel * thickness)
-    square, radius = medial.half_thickness(block.alpha, least)
-    half = float(np.sqrt(square.max())) * frustum.pixel * thickness
-    reach = 1 - half, 1 + half
+    frustum = block.frustum
+    step = frustum.pixel * min(settings.thickness, 1.0)
+    least = _LEAST_HALF * step / (frustum.pixel * settings.thickness)
+    balls = medial.balls(block, settings.thickness, least)
+    reach = 1 + balls.reach[0] * frustum.pixel, 1 + balls.reach[1] * frustum.pixel
     profile = _profile(frustum, alpha, settings.revolution)
     if profile is None:
         block = _deep_enough(block, reach, step)
-        return block, medial.field(block, square, radius, thickness)
+        return block, medial.field(block, balls), None
     turned = revolution.reach(frustum, profile)
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
-    inflated = medial.field(block, square, radius, thickness)
+    inflated = medial.field(block, balls)
     whole = _completed(revolution.field(block, profile), inflated, block.alpha >= 0.5)
-    return block, whole
+    return block, whole, profile
 
 
 def _completed(turned: np.ndarray, inflated: np.ndarray, solid: np.ndarray) -> np.ndarray:

@@ -6,6 +6,8 @@ not know how the object was made.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..coords import rotation_about
@@ -15,7 +17,34 @@ _HOUSE_FROM_LEVEL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]
 _ROUNDS = 200
 
 
-def place(vertices: np.ndarray, elevation: float) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """Camera space to the house frame: turn, then move, then scale.
+
+    Attributes:
+        turn: (3, 3) float64 house_from_camera rotation.
+        middle: (3,) float64 of the turned object's box.
+        scale: metres a unit of camera space.
+    """
+
+    turn: np.ndarray
+    middle: np.ndarray
+    scale: float
+
+    def points(self, of_camera: np.ndarray) -> np.ndarray:
+        """(N, 3) float64 house frame from (N, 3) camera space."""
+        return (of_camera @ self.turn.T - self.middle) * self.scale
+
+    @property
+    def camera_from_world(self) -> np.ndarray:
+        """(4, 4) float64, of the camera whose space it was."""
+        pose = np.eye(4)
+        pose[:3, :3] = self.turn.T
+        pose[:3, 3] = self.turn.T @ self.middle * self.scale
+        return pose
+
+
+def place(vertices: np.ndarray, elevation: float) -> Placement:
     """Turn, centre and scale so that the camera stands at azimuth 0 and ``elevation``.
 
     Both angles are those of the camera seen from the middle of the box around the object. Turning
@@ -26,8 +55,7 @@ def place(vertices: np.ndarray, elevation: float) -> tuple[np.ndarray, np.ndarra
         elevation: degrees.
 
     Returns:
-        (V, 3) float64 house frame, box centred on the origin, longest side 1; and (4, 4) float64
-        camera_from_world.
+        what takes the vertices to the house frame, box centred on the origin, longest side 1.
     """
     yaw, pitch = 0.0, elevation
     for _ in range(_ROUNDS):
@@ -41,8 +69,4 @@ def place(vertices: np.ndarray, elevation: float) -> tuple[np.ndarray, np.ndarra
         if max(abs(yaw_error), abs(pitch_error)) < 1e-12:
             break
         yaw, pitch = yaw + yaw_error, pitch + pitch_error
-    scale = 1 / float((high - low).max())
-    camera_from_world = np.eye(4)
-    camera_from_world[:3, :3] = house_from_camera.T
-    camera_from_world[:3, 3] = house_from_camera.T @ middle * scale
-    return (turned - middle) * scale, camera_from_world
+    return Placement(house_from_camera, middle, 1 / float((high - low).max()))

@@ -28,7 +28,7 @@ def crop(cutout: Image, resolution: int) -> Frame:
     left, top, right, bottom = subject_box(cutout)
     cell = max(right - left, bottom - top) / FOREGROUND_RATIO / resolution
     half = _THINNEST * cell / 2
-    if half <= 1:
+    if half <= 0.5:
         return frame(cutout, resolution)
     pad = int(np.ceil(half)) + 2
     part = np.pad(cutout.rgba[top:bottom, left:right], ((pad, pad), (pad, pad), (0, 0)))
@@ -49,12 +49,13 @@ def thin_parts(solid: np.ndarray, half: float) -> np.ndarray:
     A corner's tip, too, is out of the disk's reach, but it stays near to where the disk comes; a
     thin part leads away.
     """
-    core = distance_inside(solid) > half
-    opened = distance_inside(~core) <= half
+    reach = half + 0.5  # distances go from a pixel's middle to that of the nearest one outside
+    core = distance_inside(solid) > reach
+    opened = distance_inside(~core) <= reach
     rest = solid & ~opened
     count, labels = cv2.connectedComponents(rest.astype(np.uint8), connectivity=8)
     far = np.zeros(count, bool)
-    far[np.unique(labels[rest & (distance_inside(~opened) > half + 1)])] = True
+    far[np.unique(labels[rest & (distance_inside(~opened) > reach + 1)])] = True
     far[0] = False
     return far[labels]
 
@@ -66,4 +67,4 @@ def _widen(alpha: np.ndarray, thin: np.ndarray, half: float) -> np.ndarray:
     middle = thin & (
         distance_inside(thin) >= cv2.dilate(distance_inside(thin), np.ones((3, 3))) - 0.01
     )
-    return np.where(distance_inside(~middle) <= half, np.uint8(255), alpha)
+    return np.where(distance_inside(~middle) < half + 0.5, np.uint8(255), alpha)

@@ -16,12 +16,12 @@ from ..progress import Progress
 from ..types import GaussianCloud, Mesh
 from . import blue_noise
 
-# Standard deviation along the surface in units of the mean spacing sqrt(area / count): at 0.5 the
-# far side still glints through between the discs, at 0.6 hard edges of a texture wash out.
-SPREAD = 0.55
+# Standard deviation along the surface in units of the mean spacing sqrt(area / count): at 0.55 the
+# far side still glints through between the discs, beyond 0.6 hard edges of a texture wash out.
+SPREAD = 0.6
 # Standard deviation along the normal, as a share of that along the surface.
-THICKNESS = 0.1
-OPACITY = 0.95
+THICKNESS = 0.02
+OPACITY = 0.99
 # A splat's colour is the mean over this share of its spread: a texture finer than the splats are
 # then does not turn into noise.
 _FOOTPRINT = 0.6
