@@ -92,7 +92,9 @@ class Launcher:
             return
         self.problem = self.hint = ""
         try:
-            self._refuse()
+            if refusal := self._refusal():
+                self._fail(*refusal)
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self.folder / "install.lock")
             if self._lock is None:
@@ -192,17 +194,20 @@ class Launcher:
     def _string_file(self) -> Path:
         return self.folder / "server.out"
 
-    def _refuse(self) -> None:
-        """Raise what is known to go wrong before anything is fetched."""
+    def _refusal(self) -> tuple[str, str] | None:
+        """What is known to go wrong before anything is fetched, and what to do."""
         if sys.platform == "darwin" and platform.machine() == "x86_64":
-            raise OSError("the packages that it needs are not made for Intel Macs any more")
+            return ("the packages that the server needs are not made for Intel Macs any more",
+                    "connect to a server on another machine")  # fmt: skip
         longest = len(str(self.folder.absolute())) + LONGEST_INSIDE
         if sys.platform == "win32" and longest > LONGEST_PATH:
-            raise OSError(f"the path of {self.folder} is too long for Windows")
+            return f"the path of {self.folder} is too long for Windows", "choose a shorter one"
         near = next(path for path in (self.folder, *self.folder.parents) if path.exists())
         free = shutil.disk_usage(near).free // 1_000_000
         if free < DISK_MB and self._found() != "incomplete":
-            raise OSError(f"{near} has {free} MB left, and it takes {DISK_MB}")
+            return (f"{near} has {free} MB left, and the server takes {DISK_MB}",
+                    "make room there, or choose another folder")  # fmt: skip
+        return None
 
     def _commands(self) -> Iterator[tuple[str, list[str]]]:
         """The steps, each with what to tell; each is a child process that must end with 0."""

@@ -189,8 +189,19 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     monkeypatch.setattr(launcher, "DISK_MB", 10**9)
     running = made(tmp_path / "local", small_wheel(tmp_path / "wheel"))
     running.install()
-    assert running.state == "failed" and "MB left" in running.problem
+    assert running.state == "failed" and "MB left" in running.problem and "room" in running.hint
     assert not (tmp_path / "local").exists()
+
+
+def test_a_machine_without_packages_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    running = made(tmp_path / "local", small_wheel(tmp_path / "wheel"))
+    running.install()
+    assert running.state == "failed" and "Intel" in running.problem
+    assert "another machine" in running.hint and not (tmp_path / "local").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
