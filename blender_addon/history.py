@@ -1,7 +1,7 @@
 """A job of the add-on and its folder, which outlives a crash of Blender.
 
-Owns ``jobs/<id>/{job.json, picture.png, preview, result/}``: reading, writing and removing them.
-Must not know servers or Blender. Standard library only.
+Owns ``jobs/<id>/{job.json, picture.png, preview, result/}``: reading, writing and removing them,
+and whose a job is while several Blenders share the folder. Must not know servers or Blender.
 """
 
 from __future__ import annotations
@@ -13,7 +13,9 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
+
+from .child import lock
 
 log = logging.getLogger(__name__)
 
@@ -123,6 +125,7 @@ class History:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
+        self._claims: dict[str, BinaryIO] = {}
 
     def folder(self, job: str) -> Path:
         """Where everything about a job lies."""
@@ -136,16 +139,44 @@ class History:
         """The newest preview picture, if one came."""
         return self._folder / job / "preview"
 
+    def claim(self, job: str) -> bool:
+        """Be the one who moves this job on; False while another running Blender is."""
+        if job not in self._claims:
+            try:
+                held = lock(self.folder(job) / "lock")
+            except OSError:  # a folder that cannot be written is nobody else's either
+                return True
+            if held is None:
+                return False
+            self._claims[job] = held
+        return True
+
+    def release(self, job: str) -> None:
+        """Leave the job to whoever wants it."""
+        if (held := self._claims.pop(job, None)) is not None:
+            held.close()
+
+    def close(self) -> None:
+        """Leave all jobs."""
+        for job in list(self._claims):
+            self.release(job)
+
     def load(self) -> list[Job]:
-        """All jobs, newest first; a folder that cannot be read is left alone."""
+        """All jobs, newest first, but those that another running Blender is at.
+
+        A folder that cannot be read is left alone.
+        """
         jobs = []
         for path in self._folder.iterdir():
             if not _ID.fullmatch(path.name):
                 continue
             try:
-                jobs.append(_read(path / "job.json"))
+                job = _read(path / "job.json")
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("left out of the history: %s: %s", path, error)
+                continue
+            if job.is_final or self.claim(job.id):
+                jobs.append(job)
         return sorted(jobs, key=lambda job: job.created, reverse=True)
 
     def create(self, job: Job, picture: bytes) -> None:
@@ -159,6 +190,7 @@ class History:
             folder.mkdir()
             (folder / "picture.png").write_bytes(picture)
             self.save(job)
+            self.claim(job.id)
         except OSError:
             shutil.rmtree(folder, ignore_errors=True)
             raise
@@ -196,7 +228,9 @@ class History:
         Raises:
             OSError: a file of it is in use.
         """
-        shutil.rmtree(self.folder(job))
+        self.release(job)
+        if self.folder(job).exists():  # another Blender may have removed it
+            shutil.rmtree(self.folder(job))
 
 
 def _replace(path: Path, data: bytes) -> None:

@@ -52,6 +52,7 @@ class JobBook:
         for job in self.jobs:
             if job.state == "importing":  # it may be what crashed Blender: not by itself again
                 job.state = "done"
+                self.history.release(job.id)
             elif not job.is_final:
                 job.state = "interrupted"
 
@@ -104,9 +105,10 @@ class JobBook:
         """
         old = self._known(identity)
         if settings is None and old.phase == "downloading" and old.server == self._server:
-            old.problem = None
-            self._move(old, "interrupted")
-            self._to_resume.append(old.id)
+            if self.history.claim(old.id):  # else another Blender is fetching it right now
+                old.problem = None
+                self._move(old, "interrupted")
+                self._to_resume.append(old.id)
             return old
         picture = self.history.picture(identity)
         new = self.add(picture, old.settings if settings is None else settings, old.name)
@@ -193,6 +195,11 @@ class JobBook:
         self._to_resume.clear()
         self._sent_again.clear()
         self.lost()
+
+    def close(self) -> None:
+        """Leave the jobs to other Blenders."""
+        self.disconnected()
+        self.history.close()
 
     def resume_one(self) -> None:
         """Take up one job that was left unfinished; call it between polls."""
@@ -308,9 +315,10 @@ class JobBook:
         job.state = state
         if state not in ("failed", "cancelled", "interrupted"):
             job.phase = state
-        if state in ("done", "failed", "cancelled"):
-            job.cancelling = False
         self._save(job)
+        if job.is_final:
+            job.cancelling = False
+            self.history.release(job.id)
 
     def _save(self, job: Job) -> None:
         try:

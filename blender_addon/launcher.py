@@ -1,16 +1,12 @@
 """The server on this machine: its environment, its installation, its life.
 
-Owns the folder in which all that stands, and the order of the steps; nothing outside that folder is
-changed, Blender's own Python least of all. Must not know Blender, sockets or what the server does.
-No bpy, no threads: ``poll`` looks how the child process is, and never waits.
+Owns its states and the one child process. Must not know Blender, sockets, what stands where in the
+folder, or what the server does. No bpy, no threads: ``poll`` looks how the child is, never waits.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
-import platform
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,16 +14,11 @@ from typing import BinaryIO
 
 from .child import Child, lock
 from .install_log import InstallLog
+from .server_folder import ServerFolder
 
 # Megabytes that pip fetches for `[server]` with the frozen constraints, by sys.platform.
 FETCHED_MB = {"linux": 300, "win32": 220, "darwin": 190}
-DISK_MB = 1500  # what stands on the disk afterwards, and the room that pip works in
-LONGEST_INSIDE = 140  # characters of the longest path below the folder
-LONGEST_PATH = 259  # what Windows takes
 STOP_SECONDS = 4.0
-MADE = "made.txt"  # in the environment, once it is whole
-# What needs more of a machine than Python alone: an installation ends with importing it.
-COMPILED = ("cv2", "msgpack", "numba", "onnxruntime", "zmq")
 
 
 class Launcher:
@@ -52,14 +43,13 @@ class Launcher:
         self.folder = folder
         self.problem = self.hint = ""
         self.string: str | None = None
-        self._python = python
-        self._wheel = wheel
-        self._constraints = constraints
+        self._place = ServerFolder(folder, python, wheel, constraints)
+        self._string_file = folder / "server.out"
         self._child: Child | None = None
         self._steps: Iterator[tuple[str, list[str]]] = iter(())
         self._log = InstallLog(self.log_path, self.size_hint)
         self._lock: BinaryIO | None = None
-        self.state = self._found()
+        self.state = self._place.found()
 
     @property
     def size_hint(self) -> int:
@@ -92,7 +82,9 @@ class Launcher:
             return
         self.problem = self.hint = ""
         try:
-            self._refuse()
+            if refusal := self._place.refusal():
+                self._fail(*refusal)
+                return
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock = lock(self.folder / "install.lock")
             if self._lock is None:
@@ -100,8 +92,8 @@ class Launcher:
                 return
             self.log_path.unlink(missing_ok=True)
             self._log = InstallLog(self.log_path, self.size_hint)
-            self._version_file.unlink(missing_ok=True)
-            self._steps = iter(self._commands())
+            self._place.begin()
+            self._steps = iter(self._place.commands())
             self.state = "installing"
             self._next_step()
         except OSError as error:
@@ -109,16 +101,16 @@ class Launcher:
 
     def start(self) -> None:
         """Start the installed server; nothing happens unless it is installed."""
-        if self.state not in ("installed", "failed") or self._found() != "installed":
+        if self.state not in ("installed", "failed") or self._place.found() != "installed":
             return
         self.problem = self.hint = ""
         try:
             data = self._free_data()
-            command = [*self._isolated, "-u", "-m", "glimpse3d", "serve", "--attached"]
+            command = [*self._place.isolated, "-u", "-m", "glimpse3d", "serve", "--attached"]
             command += ["--port", "0", "--data", str(data)]
             self._child = Child(command, self._string_file, self.server_log_path)
         except OSError as error:
-            self._version_file.unlink(missing_ok=True)  # its Python is gone: install again
+            self._place.begin()  # its Python is gone: install again
             self._fail(f"the server cannot be started: {error}", "start again to repair it")
             return
         self.state = "starting"
@@ -136,7 +128,7 @@ class Launcher:
         """Stop an installation; ``install`` goes on with it later."""
         if self.state == "installing":
             self._end_child()
-            self.state = self._found()
+            self.state = self._place.found()
 
     def stop(self) -> None:
         """Stop the server; its jobs that wait are kept. Takes a fraction of a second."""
@@ -145,90 +137,13 @@ class Launcher:
             self._child.let_go()
             self._child.wait(STOP_SECONDS)
             self._end_child()
-            self.state = self._found()
+            self.state = self._place.found()
 
     def retry(self) -> None:
         """Leave ``failed``: what is next is what the folder says."""
         if self.state == "failed":
             self.problem = self.hint = ""
-            self.state = self._found()
-
-    def _found(self) -> str:
-        """The state that the folder is in, with nothing running."""
-        if not self._environment.exists():
-            return "absent"
-        try:
-            version = self._version_file.read_text("utf-8")
-            complete = version == self._version() and self._own_python.exists()
-        except OSError:
-            complete = False
-        return "installed" if complete else "incomplete"
-
-    def _version(self) -> str:
-        """This release, down to the bytes."""
-        total = hashlib.sha256()
-        for path in (self._wheel, self._constraints):
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        return f"{self._wheel.name} {total.hexdigest()}\n"
-
-    @property
-    def _environment(self) -> Path:
-        return self.folder / "venv"
-
-    @property
-    def _own_python(self) -> Path:
-        windows = sys.platform == "win32"
-        return self._environment / ("Scripts/python.exe" if windows else "bin/python")
-
-    @property
-    def _isolated(self) -> list[str]:
-        return [str(self._own_python), "-I"]
-
-    @property
-    def _version_file(self) -> Path:
-        return self.folder / "version.txt"
-
-    @property
-    def _string_file(self) -> Path:
-        return self.folder / "server.out"
-
-    def _refuse(self) -> None:
-        """Raise what is known to go wrong before anything is fetched."""
-        if sys.platform == "darwin" and platform.machine() == "x86_64":
-            raise OSError("the packages that it needs are not made for Intel Macs any more")
-        longest = len(str(self.folder.absolute())) + LONGEST_INSIDE
-        if sys.platform == "win32" and longest > LONGEST_PATH:
-            raise OSError(f"the path of {self.folder} is too long for Windows")
-        near = next(path for path in (self.folder, *self.folder.parents) if path.exists())
-        free = shutil.disk_usage(near).free // 1_000_000
-        if free < DISK_MB and self._found() != "incomplete":
-            raise OSError(f"{near} has {free} MB left, and it takes {DISK_MB}")
-
-    def _commands(self) -> Iterator[tuple[str, list[str]]]:
-        """The steps, each with what to tell; each is a child process that must end with 0."""
-        if not self._stands():
-            make = [str(self._python), "-I", "-m", "venv", "--clear", str(self._environment)]
-            yield "Making an environment of its own", make
-            (self._environment / MADE).touch()
-        # Python compiles what it imports; beforehand, the paths would be too long for Windows.
-        options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
-        options += ["--progress-bar", "off"]
-        pip = [*self._isolated, "-m", "pip", "install", *options, "--only-binary", ":all:"]
-        fetch = [*pip, "-c", str(self._constraints), f"{self._wheel}[server]"]
-        yield "Fetching the server's packages", fetch
-        # An earlier build of the same version number counts as installed to pip.
-        renew = [*pip, "--force-reinstall", "--no-deps", "--no-index", str(self._wheel)]
-        yield "Putting this release of the server in place", renew
-        code = f"import {', '.join(COMPILED)}"
-        yield "Trying the packages out", [*self._isolated, "-c", code]
-
-    def _stands(self) -> bool:
-        """Whether an earlier start made the environment to its end, with this very Python."""
-        made = (self._environment / MADE).exists() and self._own_python.exists()
-        if not made:
-            return False
-        text = (self._environment / "pyvenv.cfg").read_text("utf-8")
-        return f"version = {sys.version_info.major}.{sys.version_info.minor}." in text
+            self.state = self._place.found()
 
     def _next_step(self) -> None:
         step = next(self._steps, None)
@@ -242,16 +157,14 @@ class Launcher:
         self._log.follow(None)
 
     def _finish(self) -> None:
-        near = self._version_file.with_suffix(".part")
-        near.write_text(self._version(), "utf-8")
-        near.replace(self._version_file)
+        self._place.complete()
         self._end_child()
         self.state = "installed"
 
     def _poll_installation(self) -> None:
         assert self._child is not None
         code = self._child.code
-        self._log.follow(self._packages())
+        self._log.follow(self._place.packages)
         if code is None:
             return
         if code:
@@ -264,10 +177,6 @@ class Launcher:
             self._next_step()
         except OSError as error:
             self._fail(f"the server could not be installed: {error}", "start again")
-
-    def _packages(self) -> Path | None:
-        within = "Lib" if sys.platform == "win32" else "lib/python3.*"
-        return next(self._environment.glob(f"{within}/site-packages"), None)
 
     def _poll_server(self) -> None:
         assert self._child is not None

@@ -134,8 +134,9 @@ class Session:
             self.disconnect()
 
     def close(self) -> None:
-        """Give back sockets and processes."""
+        """Give back sockets, processes and jobs."""
         self.disconnect()
+        self.book.close()
         self._local_wanted = False
         if self.launcher.state == "installing":
             self.launcher.cancel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import platform
 import re
 import runpy
 import subprocess
@@ -66,7 +67,7 @@ def here(system: str = sys.platform, machine: str | None = None) -> str:
         NoPlatformError: there is no extension for it.
     """
     if machine is None:
-        machine = os.environ.get("PROCESSOR_ARCHITECTURE", "") or os.uname().machine
+        machine = platform.machine()
     names = {"linux": "linux", "win32": "windows", "darwin": "macos"}
     processors = {"x86_64": "x64", "amd64": "x64", "arm64": "arm64", "aarch64": "arm64"}
     name = f"{names.get(system, system)}-{processors.get(machine.lower(), machine)}"

@@ -133,14 +133,17 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
-    "blender_addon.history": Row((), ("blender_addon._vendor",)),
+    "blender_addon.history": Row((), ("blender_addon.child",)),
     "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.session": Row(
         (), ("blender_addon._vendor", *(f"blender_addon.{name}" for name in SESSION))
     ),
     "blender_addon.child": Row((), ()),
     "blender_addon.install_log": Row((), ()),
-    "blender_addon.launcher": Row((), ("blender_addon.child", "blender_addon.install_log")),
+    "blender_addon.server_folder": Row((), ()),
+    "blender_addon.launcher": Row(
+        (), tuple(f"blender_addon.{name}" for name in ("child", "install_log", "server_folder"))
+    ),
     "blender_addon.scene": Row(
         ("bpy", "bpy_extras", "mathutils", "numpy"),
         ("blender_addon._vendor.glimpse3d", "blender_addon.scene"),

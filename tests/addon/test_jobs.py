@@ -2,6 +2,8 @@
 
 import json
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +14,7 @@ from blender_addon._vendor.inference_server.client import Client
 from blender_addon._vendor.inference_server.events import ConnectionChanged, JobDeleted, JobList
 from blender_addon.history import Job, Place
 from blender_addon.jobs import JobBook, from_disk
-from tests.server.serving import QUICK, Server, patient, picture, pump
+from tests.server.serving import QUICK, ROOT, Server, patient, picture, pump
 
 Start = Callable[..., Server]
 Meet = Callable[[str], "Talk"]
@@ -54,7 +56,12 @@ class Talk:
 
     def close(self) -> None:
         self.client.close()
-        self.book.disconnected()
+        self.book.close()
+
+    def dies(self) -> None:
+        """What the system does for a process that is killed; nothing is said to the book."""
+        self.client.close()
+        self.book.history.close()
 
 
 @pytest.fixture
@@ -119,7 +126,7 @@ def test_blender_dies_and_the_job_goes_on(meet: Meet, server: Server, phase: str
         first.book._move(job, "draft")
     elif phase != "uploading":
         first.reaches(job, phase)
-    first.client.close()  # and nothing else is said to the book
+    first.dies()
     second = meet(server.string)
     (found,) = second.book.jobs
     assert found.id == job.id and found.phase == phase
@@ -130,6 +137,7 @@ def test_blender_dies_and_the_job_goes_on(meet: Meet, server: Server, phase: str
 def test_a_result_that_may_have_crashed_blender_waits_for_the_user(talk: Talk) -> None:
     job = talk.book.add(picture(), QUICK, "disc")
     talk.ends(job)
+    talk.dies()
     again = JobBook(talk.book.history.folder(""))
     assert again.jobs[0].state == "done" and not again.jobs[0].imported
     assert again.due is None
@@ -264,9 +272,44 @@ def test_a_job_of_another_server_waits_for_that_one(meet: Meet, server: Server) 
     assert (old.state, old.server) == ("interrupted", NOBODY)
 
 
+OTHER_BLENDER = """
+import sys, time
+from pathlib import Path
+from blender_addon.history import History
+history = History(Path(sys.argv[1]))
+(job,) = history.load()
+print(job.state, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_job_of_another_running_blender_is_left_to_it(meet: Meet, server: Server) -> None:
+    first = meet(server.string)
+    job = first.book.add(picture(), patient(seconds=60), "disc")
+    first.reaches(job, "running")
+    folder = str(first.book.history.folder(""))
+    assert JobBook(Path(folder)).jobs == []  # ours, and we live
+    first.dies()
+    command = [sys.executable, "-c", OTHER_BLENDER, folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True) as other:
+        try:
+            assert other.stdout is not None and other.stdout.readline() == "running\n"
+            assert JobBook(Path(folder)).jobs == []
+        finally:
+            other.kill()
+    after = meet(server.string)
+    (found,) = after.book.jobs
+    assert found.id == job.id
+    after.reaches(found, "running")
+    after.book.cancel(found.id)
+    after.ends(found)
+    assert found.state == "cancelled"
+
+
 def test_a_damaged_note_is_left_alone(talk: Talk) -> None:
     job = talk.book.add(picture(), QUICK, "disc")
     talk.ends(job)
+    talk.dies()
     root = talk.book.history.folder("")
     for name, text in (("a" * 32, "{"), ("b" * 32, "[]"), ("c" * 32, '{"format": 2}')):
         (root / name).mkdir()

@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from blender_addon import child, launcher
+from blender_addon import child, launcher, server_folder
 from blender_addon.install_log import InstallLog
-from blender_addon.launcher import COMPILED, Launcher
+from blender_addon.launcher import Launcher
+from blender_addon.server_folder import COMPILED
 from inference_server.client import Client
 from tests.server.serving import ROOT, children, eventually, in_state, picture, ready
 
@@ -85,7 +86,7 @@ def test_it_installs_then_renews_and_leaves_this_python_alone(
     assert first.state == "installed", first.problem
     assert fractions == sorted(fractions) and fractions[0] < 0.1 and first.fraction == 1.0
     assert "Successfully installed glimpse3d-0.1.0" in first.log_path.read_text()
-    assert made(folder, first._wheel).state == "installed"
+    assert made(folder, first._place.wheel).state == "installed"
 
     other = small_wheel(tmp_path / "two", modules=(*COMPILED, "newer"))
     second = made(folder, other)  # the same version number, other bytes
@@ -103,14 +104,14 @@ def test_a_cancelled_installation_is_incomplete_and_goes_on(
     tmp_path: Path, begun: Path, offline: None
 ) -> None:
     running = made(begun, small_wheel(tmp_path / "wheel"))
-    (begun / "venv" / launcher.MADE).unlink()
+    (begun / "venv" / server_folder.MADE).unlink()
     running.install()
     pumped(running, lambda: not any((begun / "venv").glob("[Ll]ib/**/pip")))  # made anew
     step = running._child
     assert step is not None
     running.cancel()
     assert step.code not in (None, 0) and running.state == "incomplete"
-    assert not running.poll() and made(begun, running._wheel).state == "incomplete"
+    assert not running.poll() and made(begun, running._place.wheel).state == "incomplete"
     assert running.problem == "" and running.string is None
 
 
@@ -125,8 +126,8 @@ def test_an_installation_goes_on_with_the_environment_that_stands(
     pumped(running, lambda: running.state != "installing")
     assert running.state == "installed" and mark.exists()
     (begun / "venv" / "pyvenv.cfg").write_text("version = 3.7.1\n")  # of another Blender
-    running._version_file.unlink()
-    again = made(begun, running._wheel)
+    running._place.version_file.unlink()
+    again = made(begun, running._place.wheel)
     again.install()
     pumped(again, lambda: not mark.exists())
     again.cancel()
@@ -137,7 +138,7 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment with pip alone, to be copied: making one takes seconds."""
     folder = tmp_path_factory.mktemp("bare") / "venv"
     subprocess.run([sys.executable, "-I", "-m", "venv", str(folder)], check=True)
-    (folder / launcher.MADE).touch()
+    (folder / server_folder.MADE).touch()
     return folder
 
 
@@ -186,11 +187,22 @@ def test_two_at_once_do_not_install_into_one_folder(tmp_path: Path, offline: Non
 def test_a_full_disk_is_told_before_anything_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher, "DISK_MB", 10**9)
+    monkeypatch.setattr(server_folder, "DISK_MB", 10**9)
     running = made(tmp_path / "local", small_wheel(tmp_path / "wheel"))
     running.install()
-    assert running.state == "failed" and "MB left" in running.problem
+    assert running.state == "failed" and "MB left" in running.problem and "room" in running.hint
     assert not (tmp_path / "local").exists()
+
+
+def test_a_machine_without_packages_is_told_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr("platform.machine", lambda: "x86_64")
+    running = made(tmp_path / "local", small_wheel(tmp_path / "wheel"))
+    running.install()
+    assert running.state == "failed" and "Intel" in running.problem
+    assert "another machine" in running.hint and not (tmp_path / "local").exists()
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
@@ -218,7 +230,7 @@ def installed(tmp_path: Path, environment: Path) -> Iterator[Callable[[], Launch
     folder.mkdir()
     (folder / "venv").symlink_to(environment)
     wheel = small_wheel(tmp_path / "wheel")
-    (folder / "version.txt").write_text(made(folder, wheel)._version())
+    (folder / "version.txt").write_text(made(folder, wheel)._place.version())
     launchers: list[Launcher] = []
 
     def make() -> Launcher:
@@ -288,7 +300,7 @@ def test_an_environment_whose_python_is_gone_is_incomplete(
     (running.folder / "venv").mkdir()
     running.start()
     assert running.poll() is False and running._child is None
-    assert made(running.folder, running._wheel).state == "incomplete"
+    assert made(running.folder, running._place.wheel).state == "incomplete"
 
 
 BLENDER = """
@@ -309,7 +321,7 @@ time.sleep(600)
 @pytest.mark.skipif(sys.platform == "win32", reason="signals and /proc")
 def test_no_orphan_when_blender_is_killed_at_work(installed: Callable[[], Launcher]) -> None:
     local = installed()
-    arguments = [local.folder, local._python, local._wheel, local._constraints]
+    arguments = [local.folder, local._place.python, local._place.wheel, local._place.constraints]
     command = [sys.executable, "-c", textwrap.dedent(BLENDER), *map(str, arguments)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as blender:
         assert blender.stdout is not None

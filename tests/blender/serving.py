@@ -145,6 +145,7 @@ class Addon:
         """What a crash and a new start of Blender do to the add-on: nothing is said goodbye to."""
         if self.session.client is not None:
             self.session.client.close()
+        self.session.book.history.close()  # as the system does
         self.pulse._state.session = None
         self.pulse._state.scenes.clear()
 

@@ -14,6 +14,7 @@ import pytest
 from tests.blender.serving import Addon
 
 pytestmark = pytest.mark.slow
+LONGEST_TICK = 0.05  # seconds
 
 
 @pytest.fixture
@@ -74,16 +75,16 @@ def test_from_the_zip_to_a_result_by_a_server_of_its_own(ui: Addon) -> None:
 
     mesh = next(each for each in bpy.data.objects if each.get("glimpse3d_part") == "mesh")
     assert max(mesh.dimensions) == pytest.approx(1.0, abs=0.02)
-    assert max(ui.held) < 0.3  # each tick; the tests of the flow hold it to less
+    assert max(ui.busy) < LONGEST_TICK and np.quantile(ui.held, 0.98) < LONGEST_TICK
 
     assert megabytes_told(local.log_path.read_text()) <= local.size_hint
     inside = [path for path in local.folder.rglob("*") if path.is_file()]
-    launcher = sys.modules[type(local).__module__]
+    limits = sys.modules[type(local._place).__module__]
     paths = [path.relative_to(local.folder).as_posix() for path in inside]
     as_windows = [re.sub(r"^venv/lib/python3\.\d+/", "venv/Lib/", path) for path in paths]
-    assert max(map(len, as_windows)) <= launcher.LONGEST_INSIDE
+    assert max(map(len, as_windows)) <= limits.LONGEST_INSIDE
     disk = sum(path.stat().st_size for path in inside if not path.is_symlink()) / 1e6
-    assert disk <= launcher.DISK_MB
+    assert disk <= limits.DISK_MB
     assert [packages_of(prefix) for prefix in (sys.prefix, sys.base_prefix)] == untouched
 
     pid = local._child.pid
