@@ -22,7 +22,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 OLD = ROOT / ".venv-old"
 STAMP = VENV / "glimpse3d-setup.json"
-PACKAGING = ROOT / "packaging"
+ADDON_BUILD = ROOT / "addon_build"
 IN_BLENDER = ROOT / "tests" / "blender"
 OLDEST = (3, 11)
 INTERRUPTED = 130
@@ -227,9 +227,9 @@ def test(arguments: list[str]) -> int:
     """
     python = ensure(("server", "test"))
     outside, inside = parted(arguments)
-    steps = [[python, str(PACKAGING / "extension.py"), "--vendor"]]
+    steps = [[python, str(ADDON_BUILD / "extension.py"), "--vendor"]]
     steps += [[python, "-m", "pytest", *outside]] if outside is not None else []
-    steps += [[python, str(PACKAGING / "blenders.py"), *inside]] if inside is not None else []
+    steps += [[python, str(ADDON_BUILD / "blenders.py"), *inside]] if inside is not None else []
     codes = []
     for step in steps:
         code, interrupted = call(step, ROOT)
@@ -256,7 +256,7 @@ def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None
 
 def addon(arguments: list[str]) -> int:
     """Build the Blender extension into dist, a ZIP a platform."""
-    return call([ensure(()), str(PACKAGING / "extension.py"), *arguments], ROOT)[0]
+    return call([ensure(()), str(ADDON_BUILD / "extension.py"), *arguments], ROOT)[0]
 
 
 def check(arguments: list[str]) -> int:
@@ -264,7 +264,7 @@ def check(arguments: list[str]) -> int:
     if arguments:
         raise SetupError(f"check takes no arguments, not {' '.join(arguments)}")
     python = ensure(("server", "test"))
-    call([python, str(PACKAGING / "extension.py"), "--vendor"], ROOT)
+    call([python, str(ADDON_BUILD / "extension.py"), "--vendor"], ROOT)
     steps = (
         ["ruff", "format", "--check"],
         ["ruff", "check"],

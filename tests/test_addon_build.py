@@ -24,9 +24,9 @@ LONGEST_SENTENCE = 64  # characters, Blender's rule for taglines and permissions
 @pytest.fixture(scope="module", autouse=True)
 def scripts() -> Iterator[None]:
     """The scripts import each other as they do when one is run."""
-    sys.path.insert(0, str(ROOT / "packaging"))
+    sys.path.insert(0, str(ROOT / "addon_build"))
     yield
-    sys.path.remove(str(ROOT / "packaging"))
+    sys.path.remove(str(ROOT / "addon_build"))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from glimpse3d import plugins
 from inference_server import WIRE_SIDE
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "packaging", "training")
+PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "addon_build", "training")
 LONGEST_FILE = 500
 
 CONTRACTS = (
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 
 ALLOWED = {
     "build": Row((), ()),
-    "packaging": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
+    "addon_build": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
     # The core. Nothing in it knows zmq, msgpack, bpy or training.
     "glimpse3d": Row(COMPUTE, (*CONTRACTS, *MATHS)),
     "glimpse3d.__init__": Row(
@@ -374,7 +374,7 @@ def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
         ("blender_addon.ui.panels", "from concurrent import futures", "concurrent.futures"),
         ("blender_addon._vendor.x.client", "import asyncio", "asyncio"),
         ("build", "import numpy", "numpy"),
-        ("packaging.extension", "import hatchling", "hatchling"),
+        ("addon_build.extension", "import hatchling", "hatchling"),
     ],
 )
 def test_planted_import_is_found(module: str, planted: str, name: str, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from tests.server.serving import ROOT, Server
 
 # Before a test file imports blender_addon.
-subprocess.run([sys.executable, ROOT / "packaging" / "extension.py", "--vendor"], check=True)
+subprocess.run([sys.executable, ROOT / "addon_build" / "extension.py", "--vendor"], check=True)
 
 
 @pytest.fixture(scope="session")

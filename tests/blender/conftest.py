@@ -51,7 +51,7 @@ def zip_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if given := os.environ.get("GLIMPSE3D_TEST_ZIP"):
         return Path(given)
     dist = tmp_path_factory.mktemp("dist")
-    command = [sys.executable, str(ROOT / "packaging" / "extension.py")]
+    command = [sys.executable, str(ROOT / "addon_build" / "extension.py")]
     subprocess.run([*command, "--platform=here", f"--dist={dist}"], check=True)
     return next(dist.glob("*.zip"))
 

@@ -64,7 +64,7 @@ def test_the_server_inside_is_of_the_same_version(zip_path: Path) -> None:
 
 
 def test_the_same_sources_give_the_same_bytes(zip_path: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "packaging" / "extension.py"), "--platform=here"]
+    command = [sys.executable, str(ROOT / "addon_build" / "extension.py"), "--platform=here"]
     for name in ("one", "two"):
         subprocess.run([*command, f"--dist={tmp_path / name}"], check=True)
     one, two = (tmp_path / name / zip_path.name for name in ("one", "two"))

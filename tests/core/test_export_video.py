@@ -2,7 +2,6 @@ import gc
 import os
 import stat
 import subprocess
-import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -128,7 +127,7 @@ def test_an_encoder_that_dies_is_an_error_with_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "ffmpeg"
-    program.write_text(f"#!{sys.executable}\nimport sys\nsys.exit('first\\nthe codec is gone')\n")
+    program.write_text("#!/bin/sh\necho first >&2\necho 'the codec is gone' >&2\nexit 1\n")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(program))
     with pytest.raises(OutputFailed, match="the codec is gone"):

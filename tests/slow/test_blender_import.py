@@ -17,7 +17,7 @@ from tests.results import HALF, SIDES, box, splats
 
 pytestmark = pytest.mark.slow
 
-PACKAGING = Path(__file__).parents[2] / "packaging"
+ADDON_BUILD = Path(__file__).parents[2] / "addon_build"
 
 # Runs inside Blender. A bpy process may hang at its end, so it leaves by os._exit.
 SCRIPT = """
@@ -98,11 +98,11 @@ os._exit(0)
 @pytest.fixture(scope="module")
 def blender() -> Path:
     """The Python of the environment in which the extension is tested too."""
-    sys.path.insert(0, str(PACKAGING))
+    sys.path.insert(0, str(ADDON_BUILD))
     try:
         blenders = importlib.import_module("blenders")
     finally:
-        sys.path.remove(str(PACKAGING))
+        sys.path.remove(str(ADDON_BUILD))
     try:
         blenders.ensure(blenders.FIRST)
     except blenders.AbsentError as reason:
