@@ -151,6 +151,8 @@ class _GeneratePanel(_Panel):
             draw_problem(layout, here.book.problem, {})
         for job in reversed(here.book.active):
             _draw_active(layout.box(), job, here)
+        if here.book.jobs and not here.book.jobs[0].imported:
+            _draw_ended(layout, here.book.jobs[0])
 
 
 def _draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
@@ -165,6 +167,18 @@ def _draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
     box.progress(factor=job.fraction, text=words.job(job))
     if icon := pulse.preview_icon(job):
         box.template_icon(icon_value=icon, scale=6.0)
+
+
+def _draw_ended(layout: bpy.types.UILayout, job: Job) -> None:
+    """What the user has to know of the newest job, as the list may be closed."""
+    if job.state not in ("done", "failed"):
+        return
+    row = layout.row()
+    row.label(text=f"{job.name}: {words.job(job)}", icon=words.ICONS[job.state])
+    if job.state == "done":
+        row.operator("glimpse3d.import_result", text="Import").job = job.id
+    if job.problem is not None:
+        draw_problem(layout, job.problem, words.JOB_BUTTONS, job.id)
 
 
 class GLIMPSE3D_UL_jobs(bpy.types.UIList):  # noqa: N801  Blender wants such names

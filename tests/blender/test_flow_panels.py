@@ -166,8 +166,22 @@ def test_a_failed_job_says_why_and_what_to_press(
     ui.connect(server.string)
     job = ui.generate(disc, patient(fault="memory"))
     ui.ends(job)
-    text = drawn("GLIMPSE3D_PT_view_jobs")
-    assert "[Try Again as Draft]" in text and job.problem.hint.split()[0] in text.lower()
+    for panel in ("jobs", "generate"):
+        text = drawn(f"GLIMPSE3D_PT_view_{panel}")
+        assert "[Try Again as Draft]" in text and job.problem.hint.split()[0] in text.lower()
+
+
+def test_a_result_that_waits_has_its_button(
+    ui: Addon, server: Server, disc: bpy.types.Image
+) -> None:
+    ui.connect(server.string)
+    job = ui.generate(disc, patient(seconds=0.3))
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    ui.ends(job)
+    text = drawn("GLIMPSE3D_PT_view_generate")
+    assert "disc: Ready: press Import" in text and "[Import]" in text
+    bpy.ops.glimpse3d.import_result(job=job.id)
+    assert "[Import]" not in drawn("GLIMPSE3D_PT_view_generate")
 
 
 def test_every_code_has_its_words(ui: Addon) -> None:
