@@ -26,6 +26,8 @@ ADDON_BUILD = ROOT / "addon_build"
 IN_BLENDER = ROOT / "tests" / "blender"
 OLDEST = (3, 11)
 INTERRUPTED = 130
+# What the tests and the type checker want; torch is among it, and nothing else asks for torch.
+TESTING = ("server", "test", "triposr")
 
 
 class SetupError(Exception):
@@ -225,7 +227,7 @@ def test(arguments: list[str]) -> int:
     --slow runs those that a plain `test` leaves out, and only those: nothing runs twice in one
     environment. Blender's own, .venv-bpy-*, are made when they are first needed.
     """
-    python = ensure(("server", "test"))
+    python = ensure(TESTING)
     outside, inside = parted(arguments)
     steps = [[python, str(ADDON_BUILD / "extension.py"), "--vendor"]]
     steps += [[python, "-m", "pytest", *outside]] if outside is not None else []
@@ -263,7 +265,7 @@ def check(arguments: list[str]) -> int:
     """Look at formatting, lint, types and the table of allowed imports."""
     if arguments:
         raise SetupError(f"check takes no arguments, not {' '.join(arguments)}")
-    python = ensure(("server", "test"))
+    python = ensure(TESTING)
     call([python, str(ADDON_BUILD / "extension.py"), "--vendor"], ROOT)
     steps = (
         ["ruff", "format", "--check"],

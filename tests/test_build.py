@@ -97,15 +97,18 @@ def test_work_there_is(build: ModuleType) -> None:
     assert work(stamp("test", recipe="old"), "test") == build.Work(make=False, extras=("test",))
 
 
-def test_no_set_up_asks_for_torch(build: ModuleType) -> None:
+def test_only_tests_and_checks_ask_for_torch(build: ModuleType) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-    source = (ROOT / "build.py").read_text("utf-8")
-    asked = {name for name in project["optional-dependencies"] if f'"{name}"' in source}
-    assert {"server", "test"} <= asked
-    needs = [*project["dependencies"]]
-    for name in asked:
-        needs += project["optional-dependencies"][name]
-    assert not [need for need in needs if re.match(r"torch|gsplat|transformers|ray\b", need)]
+    extras = project["optional-dependencies"]
+    assert set(build.TESTING) <= set(extras)
+    asked = re.findall(r"ensure\((.*?)\)", (ROOT / "build.py").read_text("utf-8"))
+    assert sorted(asked[1:]) == ["()"] * 3 + ["TESTING"] * 2  # run, addon, bench; test, check
+
+    def torch_among(needs: list[str]) -> bool:
+        return any(re.match(r"torch|gsplat|transformers|ray\b", need) for need in needs)
+
+    assert torch_among([need for name in build.TESTING for need in extras[name]])
+    assert not torch_among([*project["dependencies"], *extras["server"], *extras["test"]])
 
 
 def test_every_direct_dependency_is_frozen() -> None:
@@ -117,6 +120,7 @@ def test_every_direct_dependency_is_frozen() -> None:
     assert needs <= frozen
     assert all("==" in line for line in lines if line and not line.startswith("#"))
     assert "//" not in "".join(lines)  # no index, no file of one machine
+    assert not [name for name in frozen if re.match(r"nvidia-|cuda-|triton$", name)]  # torch's own
 
 
 def test_a_python_that_will_not_do_is_told_so(build: ModuleType) -> None:
