@@ -9,8 +9,7 @@ Must not know networks, colours or frames.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -115,14 +114,15 @@ class Surface:
     queries: int
 
 
-class _Blocks(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class _Blocks:
     """Cubes of ``size`` voxels: origins (N, 3) int64 and corner values (N, 8) float32."""
 
     origins: np.ndarray
     values: np.ndarray
     size: int
 
-    def __getitem__(self, chosen: np.ndarray) -> _Blocks:  # type: ignore[override]
+    def only(self, chosen: np.ndarray) -> _Blocks:
         return _Blocks(self.origins[chosen], self.values[chosen], self.size)
 
 
@@ -137,7 +137,7 @@ class _Samples:
     resolution: int
     level: float
     progress: Progress
-    queries: int = field(default=0)
+    queries: int = 0
 
     def __call__(self, indices: np.ndarray) -> np.ndarray:
         """(N,) float32, positive inside; ``indices`` (N, 3), those of the grid from 1 on."""
@@ -184,7 +184,7 @@ def extract(
     if how.mode != "dense" and stride > 1:
         cells, margin = _sparse(samples, how, stride)
     if cells is None:
-        cells, margin = _dense(samples), 0.0
+        cells, margin = _joined(_layers(samples, 1)), 0.0
     return _surface(cells, samples, grid, how, margin)
 
 
@@ -210,35 +210,48 @@ def _first_stride(resolution: int) -> int:
 
 def _sparse(samples: _Samples, how: Extraction, stride: int) -> tuple[Cells | None, float]:
     """The crossing cells and the margin they were found with; no cells if that is unsafe."""
-    layers = list(_layers(samples, stride))
-    coarse = _Blocks(*(np.concatenate(part) for part in zip(*layers, strict=True)), stride)
+    cells = _joined(_layers(samples, stride))
+    coarse = _Blocks(cells.origins, cells.values, stride)
     for margin in (how.margin, 2 * how.margin):
         if how.mode == "auto" and _kept(coarse, margin).mean() > _FOAM:
             return None, 0.0
-        cells, skipped = _descend(samples, coarse, margin)
+        found, skipped = _descend(samples, coarse, margin)
         if how.mode == "sparse" or not _misses(samples, skipped, how.seed):
-            return cells, margin
+            return found, margin
     return None, 0.0
 
 
 def _descend(samples: _Samples, coarse: _Blocks, margin: float) -> tuple[Cells, list[_Blocks]]:
     """Halve the blocks near the surface down to cells; also the blocks that were left out."""
     kept = _kept(coarse, margin)
-    blocks, skipped = coarse[kept], [coarse[~kept]]
+    blocks, skipped = coarse.only(kept), [coarse.only(~kept)]
     while blocks.size > 1:
         blocks, margin = _halved(samples, blocks), margin / 2
         if blocks.size > 1:
             kept = _kept(blocks, margin)
-            skipped.append(blocks[~kept])
-            blocks = blocks[kept]
-    crossed = blocks[marching_cubes.crossing(blocks.values)]
+            skipped.append(blocks.only(~kept))
+            blocks = blocks.only(kept)
+    crossed = blocks.only(_nearness(blocks.values) < 0)
     return Cells(crossed.origins, crossed.values), skipped
 
 
 def _kept(blocks: _Blocks, margin: float) -> np.ndarray:
     """(N,) bool: the surface passes through a block, or may pass between its corners."""
-    near = np.abs(blocks.values).min(axis=1) < margin
-    return near | marching_cubes.crossing(blocks.values)
+    near: np.ndarray = _nearness(blocks.values) < margin
+    return near
+
+
+@numba.njit(cache=True, nogil=True)
+def _nearness(values):  # type: ignore[no-untyped-def]
+    """(N,) float32: how near to 0 the corners (N, 8) come; -1 where they differ in sign."""
+    found = np.empty(len(values), np.float32)
+    for index in range(len(values)):
+        least, most = values[index, 0], values[index, 0]
+        for corner in range(1, 8):
+            least = min(least, values[index, corner])
+            most = max(most, values[index, corner])
+        found[index] = np.float32(-1) if least <= 0 < most else max(least, -most)
+    return found
 
 
 def _halved(samples: _Samples, blocks: _Blocks) -> _Blocks:
@@ -254,7 +267,7 @@ def _halved(samples: _Samples, blocks: _Blocks) -> _Blocks:
     cube[:, _NEW] = samples(wanted)[which].reshape(-1, len(_NEW))
     origins = (blocks.origins[:, None] + half * CORNERS[None]).reshape(-1, 3)
     there = (origins <= samples.resolution).all(axis=1)
-    return _Blocks(origins, cube[:, _CHILD_CORNERS].reshape(-1, 8), half)[there]
+    return _Blocks(origins, cube[:, _CHILD_CORNERS].reshape(-1, 8), half).only(there)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -280,8 +293,8 @@ def _numbered(keys):  # type: ignore[no-untyped-def]
     return numbers, distinct[:count].copy()
 
 
-def _layers(samples: _Samples, stride: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """All blocks of ``stride`` voxels, a slab at a time: origins and corner values."""
+def _layers(samples: _Samples, stride: int) -> Iterator[Cells]:
+    """All blocks of ``stride`` voxels, a slab at a time."""
     count = -(-(samples.resolution + 1) // stride) + 1
     y, z = (axis.reshape(-1) for axis in np.indices((count, count)) * stride)
     thick = max(1, _BATCH // count**2)
@@ -295,22 +308,26 @@ def _layers(samples: _Samples, stride: int) -> Iterator[tuple[np.ndarray, np.nda
         yield _blocks_of(slab.reshape(-1, count, count), first, stride)
 
 
-def _blocks_of(slab: np.ndarray, first: int, stride: int) -> tuple[np.ndarray, np.ndarray]:
+def _blocks_of(slab: np.ndarray, first: int, stride: int) -> Cells:
     """The blocks between the planes of a slab; of unit ones those only that the surface crosses."""
     inside = slab > 0
-    shape = tuple(np.subtract(slab.shape, 1))
-    corners = [tuple(slice(c, c + n) for c, n in zip(at, shape, strict=True)) for at in CORNERS]
-    chosen = np.ones(shape, bool)
-    if stride == 1:
-        total = sum(inside[corner].astype(np.int8) for corner in corners)
-        chosen = (total > 0) & (total < 8)
-    origins = (np.argwhere(chosen) + [first, 0, 0]) * stride
-    return origins, np.stack([slab[corner][chosen] for corner in corners], axis=1)
+    ends = slice(0, -1), slice(1, None)
+    corners = [(ends[x], ends[y], ends[z]) for x, y, z in CORNERS.tolist()]
+    total = np.zeros(np.subtract(slab.shape, 1), np.int8)
+    for corner in corners:
+        total += inside[corner]
+    chosen = (total > 0) & (total < 8) if stride == 1 else total >= 0
+    origins = np.argwhere(chosen)
+    origins[:, 0] += first
+    return Cells(origins * stride, np.stack([slab[at][chosen] for at in corners], axis=1))
 
 
-def _dense(samples: _Samples) -> Cells:
-    layers = list(_layers(samples, 1))
-    return Cells(*(np.concatenate(part) for part in zip(*layers, strict=True)))
+def _joined(parts: Iterator[Cells]) -> Cells:
+    every = list(parts)
+    return Cells(
+        np.concatenate([part.origins for part in every]),
+        np.concatenate([part.values for part in every]),
+    )
 
 
 def _misses(samples: _Samples, skipped: list[_Blocks], seed: int) -> bool:
@@ -325,8 +342,9 @@ def _misses(samples: _Samples, skipped: list[_Blocks], seed: int) -> bool:
         return False
     origins = np.concatenate([each.origins for each in skipped])
     values = np.concatenate([each.values for each in skipped])
-    near = np.abs(values).min(axis=1) / sizes
-    closest = np.argsort(near, kind="stable")[: _AUDIT // 2]
+    near = _nearness(values) / sizes
+    count = min(_AUDIT // 2, len(near))
+    closest = np.argpartition(near, count - 1)[:count]
     weights = sizes.astype(np.float64) ** 3
     spread = rng.choice(len(sizes), _AUDIT // 2, p=weights / weights.sum())
     chosen = np.concatenate([closest, spread])

@@ -79,12 +79,6 @@ def _edge_at(doubled: list[int]) -> tuple[int, int]:
     return 4 * x + 2 * y + z, axis
 
 
-def crossing(values: np.ndarray) -> np.ndarray:
-    """(N,) bool: the surface passes between the corners (N, 8)."""
-    inside = (values > 0).sum(axis=1)
-    return (inside > 0) & (inside < 8)
-
-
 def triangles(cells: Cells, interpolation: str, size: int) -> tuple[np.ndarray, np.ndarray]:
     """The surface where the field is 0.
 
