@@ -125,9 +125,16 @@ class UnknownBackend(_CodedError):
 
 
 class WeightsMissing(_CodedError):
-    """A model's weights are neither cached nor to be fetched."""
+    """A model's weights are neither cached nor to be fetched.
+
+    ``model`` is its name in ``models.KNOWN`` where fetching them would help, else empty.
+    """
 
     CODE = "weights_missing"
+
+    def __init__(self, message: str, hint: str = "", model: str = "") -> None:
+        super().__init__(message, hint)
+        self.model = model
 
 
 class Cancelled(Exception):
