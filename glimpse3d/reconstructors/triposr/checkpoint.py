@@ -22,8 +22,6 @@ CONFIG = "config.yaml"
 VISION_CONFIG = "dino_config.json"
 # The first that is there is read.
 WEIGHTS = ("model.safetensors", "model.ckpt")
-# What the hub's repository holds.
-PUBLISHED = (CONFIG, "model.ckpt")
 
 _HINT = "fetch them again with: glimpse3d models fetch triposr"
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)

@@ -14,12 +14,14 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ... import weights
 from ...errors import InvalidData
+from ...progress import Progress
 from ...types import Camera, Mesh
-from . import checkpoint, config, picture, renderer
+from . import checkpoint, config, extraction, memory, picture, renderer
 from .config import Config, VisionConfig
 from .tokenizer import ImageTokenizer
 from .transformer import Transformer
@@ -30,9 +32,6 @@ THRESHOLD = 25.0
 # What is computed in half precision where that is asked for: nearly all of the arithmetic. The
 # planes and the decoder stay as they are, since densities are exponentials.
 _HALVED = ("image_tokenizer", "backbone")
-_CPU = torch.device("cpu")
-# Decoded at once unless a plan says otherwise: what fits a CPU's cache is fastest there.
-_POINTS = 8192
 
 
 class TripoSR(nn.Module):
@@ -54,7 +53,7 @@ class TripoSR(nn.Module):
         self.sizes = sizes
         self.vision = vision
         self.dtype = torch.float32
-        self.points_at_once = _POINTS
+        self.points_at_once = memory.POINTS_ON_CPU
         self.image_tokenizer = ImageTokenizer(vision)
         self.tokenizer = Tokens(sizes)
         self.backbone = Transformer(sizes)
@@ -67,8 +66,9 @@ class TripoSR(nn.Module):
         folder_or_repo_id: str | Path,
         revision: str | None = None,
         *,
-        device: torch.device = _CPU,
+        device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        memory_limit: int | None = None,
     ) -> Self:
         """Read ``config.yaml`` and the weights beside it, all or nothing.
 
@@ -76,29 +76,52 @@ class TripoSR(nn.Module):
 
         Args:
             folder_or_repo_id: a folder, or a repository of the hub whose files are on this machine.
-            revision: of the repository; its pinned one if left out.
+            revision: of the repository; the pinned one if left out.
             device: where it runs.
             dtype: that matrices are multiplied in; densities and colours are float32 always.
+            memory_limit: bytes; None is what a GPU has free, and no limit for a CPU.
 
         Raises:
             WeightsMissing: nothing is there; nothing is fetched.
             BadFile: what is there is damaged, or another model's.
+            OutOfMemory: it does not fit; nothing was read.
         """
-        folder = Path(folder_or_repo_id)
-        if not folder.is_dir():
-            from ... import weights
-
-            folder = weights.folder(str(folder_or_repo_id), revision, checkpoint.PUBLISHED)
+        files = (checkpoint.CONFIG,)
+        folder = weights.folder(folder_or_repo_id, revision or "", files, checkpoint.WEIGHTS)
         sizes = config.read(folder / checkpoint.CONFIG)
         vision_file = folder / checkpoint.VISION_CONFIG
         vision = config.read_vision(vision_file) if vision_file.exists() else config.DINO_VITB16
         with torch.device("meta"):
             network = cls(sizes, vision)
+        network.fit(torch.device(device), dtype, memory_limit)
         path = checkpoint.find(folder)
         found = checkpoint.read(path)
         checkpoint.check(path, found, network.state_dict())
-        network.take(found, device, dtype)
+        network.take(found, torch.device(device), dtype)
         return network
+
+    def fit(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        memory_limit: int | None = None,
+        resolution: int = 256,
+    ) -> None:
+        """Do as much at once as memory allows.
+
+        Args:
+            device: where it runs, or is to run.
+            dtype: that matrices are multiplied in.
+            memory_limit: bytes; None is what a GPU has free, and no limit for a CPU.
+            resolution: of the meshes that will be asked for.
+
+        Raises:
+            OutOfMemory: it does not fit, however little is done at once.
+        """
+        free = memory.available(self, device)
+        limits = [each for each in (free, memory_limit) if each is not None]
+        planned = memory.plan(self, (device, dtype), min(limits, default=None), resolution)
+        self.points_at_once = planned.points
 
     def take(
         self, found: dict[str, Tensor], device: torch.device, dtype: torch.dtype = torch.float32
@@ -124,6 +147,14 @@ class TripoSR(nn.Module):
             for kind, _ in module.named_parameters()
         }
 
+    def weight_bytes(self, dtype: torch.dtype) -> int:
+        """What the weights take in memory where matrices are multiplied in ``dtype``."""
+        halved = self._halved(dtype)
+        return sum(
+            value.numel() * (dtype if name in halved else torch.float32).itemsize
+            for name, value in self.named_parameters()
+        )
+
     @property
     def device(self) -> torch.device:
         """Where the weights are."""
@@ -139,7 +170,7 @@ class TripoSR(nn.Module):
         pixels = torch.from_numpy(picture.check(image)).to(self.device)
         planes = pixels.permute(2, 0, 1).float() / 255
         size = (self.sizes.picture_size,) * 2
-        resized = F.interpolate(
+        resized = functional.interpolate(
             planes[None], size, mode="bilinear", align_corners=False, antialias=True
         )
         with self._precision():
@@ -203,6 +234,7 @@ class TripoSR(nn.Module):
         resolution: int = 256,
         threshold: float = THRESHOLD,
         interpolation: str = "log",
+        progress: Progress | None = None,
     ) -> Mesh:
         """The surface where the density is ``threshold``, with vertex colours, closed.
 
@@ -212,6 +244,7 @@ class TripoSR(nn.Module):
             threshold: of the density.
             interpolation: between samples, of the ``log`` of the density, or of the ``density``
                 itself, as the published implementation does.
+            progress: told of each batch of points.
 
         Returns:
             in the model's own frame, not the house's.
@@ -220,9 +253,8 @@ class TripoSR(nn.Module):
             NoForeground: the density stays below the threshold.
             InvalidData: codes of another shape.
         """
-        from . import extraction
-
-        return extraction.extract(self, self.planes(codes), resolution, threshold, interpolation)
+        how = (resolution, threshold, interpolation)
+        return extraction.extract(self, self.planes(codes), *how, progress)
 
     @torch.no_grad()
     def render(self, codes: Tensor | np.ndarray, cameras: Sequence[Camera]) -> Tensor:

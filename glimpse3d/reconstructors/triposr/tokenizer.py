@@ -9,8 +9,8 @@ resize position embeddings changed from version to version, and the weights know
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .config import VisionConfig
 
@@ -50,7 +50,7 @@ class QueryKeyValue(nn.Module):
             layer(x).unflatten(-1, (self.heads, -1)).transpose(0, 1)[None]
             for layer in (self.query, self.key, self.value)
         )
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
         return mixed[0].transpose(0, 1).flatten(1)
 
 
@@ -81,7 +81,7 @@ class Layer(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C) tokens to (N, C)."""
         x = x + self.attention(self.layernorm_before(x))
-        return x + self.output(F.gelu(self.intermediate(self.layernorm_after(x))))
+        return x + self.output(functional.gelu(self.intermediate(self.layernorm_after(x))))
 
 
 class PatchEmbeddings(nn.Module):
@@ -101,7 +101,7 @@ class PatchEmbeddings(nn.Module):
         size = self.projection.kernel_size[0]
         patches = picture.unfold(1, size, size).unfold(2, size, size)
         columns = patches.permute(1, 2, 0, 3, 4).flatten(2).flatten(0, 1)
-        return F.linear(columns, self.projection.weight.flatten(1), self.projection.bias)
+        return functional.linear(columns, self.projection.weight.flatten(1), self.projection.bias)
 
 
 class Embeddings(nn.Module):
@@ -126,7 +126,7 @@ class Embeddings(nn.Module):
         if side == self.grid:
             return self.position_embeddings[0]
         grid = self.position_embeddings[:, 1:].unflatten(1, (self.grid, self.grid))
-        resized = F.interpolate(
+        resized = functional.interpolate(
             grid.permute(0, 3, 1, 2).float(),
             scale_factor=(side + _GRID_EXCESS) / self.grid,
             mode="bicubic",

@@ -7,8 +7,8 @@ copy. Must not know what tokens mean.
 
 from __future__ import annotations
 
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .config import Config
 
@@ -37,7 +37,7 @@ class Attention(nn.Module):
             each.unflatten(-1, (self.heads, -1)).transpose(0, 1)[None]
             for each in (self.to_q(x), self.to_k(context), self.to_v(context))
         )
-        mixed = F.scaled_dot_product_attention(query, key, value)
+        mixed = functional.scaled_dot_product_attention(query, key, value)
         return self.to_out[0](mixed[0].transpose(0, 1).flatten(1))
 
 
@@ -51,7 +51,7 @@ class GatedLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) to (N, outputs)."""
         value, gate = self.proj(x).chunk(2, dim=-1)
-        return value * F.gelu(gate)
+        return value * functional.gelu(gate)
 
 
 class FeedForward(nn.Module):

@@ -7,9 +7,11 @@ the model's own: front +X, right +Y, up +Z, the box spans plus and minus ``radiu
 
 from __future__ import annotations
 
+import itertools
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from .config import Config
 
@@ -62,7 +64,7 @@ class Decoder(nn.Module):
         super().__init__()
         sizes = [3 * config.plane_channels, *[config.neurons] * config.hidden_layers]
         layers: list[nn.Module] = []
-        for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+        for inputs, outputs in itertools.pairwise(sizes):
             layers += [nn.Linear(inputs, outputs), _ACTIVATIONS[config.activation]()]
         self.layers = nn.Sequential(*layers, nn.Linear(config.neurons, 4))
 
@@ -83,5 +85,5 @@ def sample(planes: Tensor, points: Tensor) -> Tensor:
     """
     x, y, z = points.unbind(-1)
     grid = torch.stack([torch.stack(pair, -1) for pair in ((x, y), (x, z), (y, z))])[:, None]
-    found = F.grid_sample(planes, grid, align_corners=False)  # (3, F, 1, N)
+    found = functional.grid_sample(planes, grid, align_corners=False)  # (3, F, 1, N)
     return found[:, :, 0].permute(2, 0, 1).flatten(1)
