@@ -1,4 +1,4 @@
-"""The command line: generate, rerun, backends; and serve, mounted when it is asked for.
+"""The command line: generate, rerun, backends, models; and serve, mounted when it is asked for.
 
 Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
 sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
@@ -10,19 +10,18 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, plugins
+from . import __version__, cli_meter, cli_models, plugins
 from .cli_options import add_settings, box_from, settings_from
-from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, unexpected
-from .progress import Progress, Report
+from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
+from .progress import Progress
 
 if TYPE_CHECKING:
     from .settings import Settings
-    from .types import Image, Prompt
+    from .types import Image, Prompt, Result
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +78,7 @@ def _parser(serving: bool = False) -> argparse.ArgumentParser:
     generate.add_argument(
         "--server", metavar="STRING", help="let the server of this connection string compute it"
     )
+    cli_models.add_yes(generate)
     add_settings(generate)
 
     rerun = commands.add_parser("rerun", help="do again what a manifest.json tells")
@@ -88,10 +88,12 @@ def _parser(serving: bool = False) -> argparse.ArgumentParser:
         "-o", "--output", type=Path, metavar="FOLDER", help="where the files go (default: in place)"
     )
     rerun.add_argument("--zip", action="store_true", help="also write FOLDER.zip")
+    cli_models.add_yes(rerun)
 
     backends = commands.add_parser("backends", help="list what can run in each stage")
     backends.set_defaults(command=_backends)
 
+    cli_models.add_models(commands)
     serve = commands.add_parser("serve", help="run the inference server for Blender and others")
     if serving:
         _server_commands().add_serve(serve)
@@ -123,6 +125,8 @@ def _generate(arguments: argparse.Namespace) -> int:
     for picture, name in zip(pictures, _folder_names(pictures), strict=True):
         try:
             _make(picture, (arguments.output or Path("out")) / name, settings, arguments)
+        except WeightsMissing:  # the other pictures would fail of it, too
+            raise
         except Glimpse3DError as error:
             failed.append(picture)
             _refuse(error, f"{picture}: ")
@@ -159,7 +163,7 @@ def _make(picture: Path, folder: Path, settings: Settings, arguments: argparse.N
     mask = pictures.read_mask(arguments.mask, image) if arguments.mask else None
     prompt = Prompt(box_from(arguments.box) if arguments.box else None, mask)
     print(f"{picture}: {image.width} x {image.height} pixels")
-    _run_and_save(image, settings, prompt, folder, arguments.zip)
+    _run_and_save(image, settings, prompt, folder, arguments)
 
 
 def _make_remotely(
@@ -182,7 +186,7 @@ def _make_remotely(
         to_dict(settings),
     )
     print(f"{picture}: {image.width} x {image.height} pixels")
-    progress = Progress(_meter() if sys.stderr.isatty() else None)
+    progress = cli_meter.shown()
     written = remote.generate(order, arguments.server, folder, progress)
     _finish(folder, written, arguments.zip)
 
@@ -193,22 +197,30 @@ def _rerun(arguments: argparse.Namespace) -> int:
     before = bundle.load_request(arguments.manifest)
     folder = arguments.output or arguments.manifest.parent
     bundle.check_target(folder)
-    _run_and_save(before.image, before.settings, before.prompt, folder, arguments.zip)
+    _run_and_save(before.image, before.settings, before.prompt, folder, arguments)
     return DONE
 
 
 def _run_and_save(
-    image: Image, settings: Settings, prompt: Prompt, folder: Path, zipped: bool
+    image: Image, settings: Settings, prompt: Prompt, folder: Path, arguments: argparse.Namespace
 ) -> None:
     from . import pipeline
     from .export import bundle
 
-    progress = Progress(_meter() if sys.stderr.isatty() else None)
-    with progress.stage("generate", 0.6) as part:
-        result = pipeline.run(image, settings, part, prompt)
+    def run(progress: Progress) -> Result:
+        with progress.stage("generate", 0.6) as part:
+            return pipeline.run(image, settings, part, prompt)
+
+    progress = cli_meter.shown()
+    try:
+        result = run(progress)
+    except WeightsMissing as error:
+        cli_models.fetch_after_asking(error, arguments.yes)
+        progress = cli_meter.shown()
+        result = run(progress)
     with progress.stage("write", 0.4) as part:
         written = bundle.save(result, folder, part)
-    _finish(folder, written, zipped)
+    _finish(folder, written, arguments.zip)
 
 
 def _finish(folder: Path, written: list[Path], zipped: bool) -> None:
@@ -237,19 +249,6 @@ def _backends(arguments: argparse.Namespace) -> int:
             kind = plugins.find(stage, name)
             print(f"  {name:12} {kind.TITLE}\n  {'':12} {kind.WHEN}")
     return DONE
-
-
-def _meter() -> Callable[[Report], None]:
-    """Draw progress on the terminal's current line."""
-
-    def draw(report: Report) -> None:
-        filled = round(30 * report.fraction)
-        bar = "#" * filled + "." * (30 - filled)
-        line = f"[{bar}] {report.fraction:4.0%}  {report.stage}  {report.note}"
-        end = "\r" if report.fraction < 1 else "\r" + " " * 79 + "\r"
-        print(f"{line[:79]:79}", end=end, file=sys.stderr, flush=True)
-
-    return draw
 
 
 def _refuse(error: Glimpse3DError, prefix: str = "") -> int:

@@ -31,17 +31,22 @@ CONTRACTS = (
 )
 # What several backends and exports compute with. A backend is never among them.
 MATHS = (
+    "glimpse3d.coarse_to_fine",
     "glimpse3d.device",
     "glimpse3d.distance",
     "glimpse3d.formats",
     "glimpse3d.framing",
     "glimpse3d.isosurface",
+    "glimpse3d.marching_cubes",
     "glimpse3d.mesh_raster",
+    "glimpse3d.models",
     "glimpse3d.simplify",
     "glimpse3d.texture",
+    "glimpse3d.unwrap",
     "glimpse3d.weights",
 )
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
+WEIGHTS = ("models", "weights")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
 
@@ -86,13 +91,28 @@ ALLOWED = {
         ("numpy",), (*CONTRACTS, "glimpse3d.framing", "glimpse3d.plugins", "glimpse3d.splats")
     ),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
+    "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
+    "glimpse3d.cli_models": Row(
+        (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
+    ),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    # Weights: facts; what is on this machine; and the one file that talks to the hub.
+    "glimpse3d.models": Row((), ()),
+    "glimpse3d.weights": Row((), ("glimpse3d.errors", "glimpse3d.models", "glimpse3d.progress")),
+    "glimpse3d.hub": Row(
+        ("filelock", "httpx2", "huggingface_hub"),
+        ("glimpse3d.errors", "glimpse3d.progress", *(f"glimpse3d.{name}" for name in WEIGHTS)),
+    ),
     # Backends. That they do not import each other is checked by what they reach, see below.
     "glimpse3d.mattes": Row(
         (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")
     ),
     "glimpse3d.reconstructors": Row(
         (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
+    ),
+    "glimpse3d.reconstructors.triposr": Row(
+        (*COMPUTE, "fast_simplification", "safetensors", "torch", "xatlas", "yaml"),
+        (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
     "glimpse3d.export": Row(
@@ -106,6 +126,7 @@ ALLOWED = {
             "glimpse3d.splats",
         ),
     ),
+    "glimpse3d.unwrap": Row((*COMPUTE, "fast_simplification", "xatlas"), (*CONTRACTS, *MATHS)),
     # The server. What travels into the add-on knows neither numpy nor the core.
     "inference_server": Row(("msgpack", "zmq"), ("inference_server",)),
     **{module: Row(("msgpack", "zmq"), CLIENT) for module in CLIENT},
@@ -178,9 +199,12 @@ BACKENDS = {
 LIGHT = (
     "glimpse3d.__init__",
     "glimpse3d.cli",
+    "glimpse3d.cli_models",
     "glimpse3d.cli_options",
+    "glimpse3d.models",
     "glimpse3d.pipeline",
     "glimpse3d.plugins",
+    "glimpse3d.weights",
     *CONTRACTS,
     *BACKENDS.values(),
 )
@@ -358,6 +382,8 @@ def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
         ("glimpse3d.formats.cameras", "from ..export import *", "glimpse3d.export"),
         ("glimpse3d.settings", "from . import plugins", "glimpse3d.plugins"),
         ("glimpse3d.weights", "import pickle", "pickle"),
+        ("glimpse3d.weights", "from . import hub", "glimpse3d.hub"),
+        ("glimpse3d.mattes.alpha", "from .. import hub", "glimpse3d.hub"),
         ("glimpse3d.texture", "import training.shapes", "training.shapes"),
         ("glimpse3d.texture", "from benchmarks import quality", "benchmarks.quality"),
         ("inference_server.protocol", "import numpy", "numpy"),
