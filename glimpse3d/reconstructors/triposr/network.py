@@ -177,13 +177,18 @@ class TripoSR(nn.Module):
             return self.image_tokenizer(resized[0]).float()
 
     @torch.no_grad()
-    def encode(self, image: np.ndarray) -> Tensor:
+    def encode(self, image: np.ndarray, progress: Progress | None = None) -> Tensor:
         """Scene codes of a (H, W, 3) uint8 sRGB picture, such as ``picture.prepare`` makes.
 
         Raises:
             InvalidData: not such a picture, or the weights make no sense of it.
+            Cancelled: ``progress`` was told to stop.
         """
-        codes = self.codes_from_tokens(self.image_tokens(image))
+        progress = progress or Progress()
+        progress(0.0, "looking at the picture")
+        tokens = self.image_tokens(image)
+        with progress.stage("planes", 1.0) as part:
+            codes = self.codes_from_tokens(tokens, part)
         if not bool(torch.isfinite(codes).all()):
             raise InvalidData(
                 f"the network's numbers overflow in {self.dtype}",
@@ -192,10 +197,10 @@ class TripoSR(nn.Module):
         return codes
 
     @torch.no_grad()
-    def codes_from_tokens(self, image_tokens: Tensor) -> Tensor:
+    def codes_from_tokens(self, image_tokens: Tensor, progress: Progress | None = None) -> Tensor:
         """Scene codes of (M, C) image tokens."""
         with self._precision():
-            tokens = self.backbone(self.tokenizer(), image_tokens)
+            tokens = self.backbone(self.tokenizer(), image_tokens, progress or Progress())
         return self.post_processor(self.tokenizer.planes(tokens.float()))
 
     def _precision(self) -> AbstractContextManager[Any]:

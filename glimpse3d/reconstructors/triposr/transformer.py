@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
+from ...progress import Progress
 from .config import Config
 
 _GROUP_NORM_EPSILON = 1e-6
@@ -101,9 +102,9 @@ class Transformer(nn.Module):
         self.transformer_blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
         self.proj_out = nn.Linear(inner, channels)
 
-    def forward(self, tokens: Tensor, context: Tensor) -> Tensor:
-        """(N, C) triplane tokens and (M, D) image tokens to (N, C)."""
+    def forward(self, tokens: Tensor, context: Tensor, progress: Progress) -> Tensor:
+        """(N, C) triplane tokens and (M, D) image tokens to (N, C); each block reports."""
         x = self.proj_in(self.norm(tokens.T[None])[0].T)
-        for block in self.transformer_blocks:
+        for block in progress.track(self.transformer_blocks, "filling the planes"):
             x = block(x, context)
         return self.proj_out(x) + tokens

@@ -1,0 +1,86 @@
+"""What ``triposr`` does, step by step: picture, codes, surface, house frame, colours, camera.
+
+Owns the order of the steps and the way from the model's frame to the house's. Must not know
+presets or other reconstructors.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from torch import Tensor
+
+from ...coords import HOUSE_FROM_FRONT_X
+from ...isosurface import drop_debris
+from ...progress import Progress
+from ...simplify import simplify
+from ...stages import Detail
+from ...types import Image, Mesh, Reconstruction
+from . import camera, extraction, picture
+from .backend import TripoSRSettings
+
+if TYPE_CHECKING:
+    from .network import TripoSR
+
+
+def reconstruct(
+    network: TripoSR, cutout: Image, settings: TripoSRSettings, detail: Detail, progress: Progress
+) -> Reconstruction:
+    """See ``stages.Reconstructor``.
+
+    Raises:
+        NoForeground: the cut-out is empty, or the network sees nothing solid in it.
+    """
+    with progress.stage("encode", share=0.6) as part:
+        codes = network.encode(picture.prepare(cutout.rgba), part)
+    with progress.stage("surface", share=0.2) as part:
+        vertices, faces = _surface(network, codes, settings, detail, part)
+    with progress.stage("colour", share=0.15) as part:
+        colors = extraction.colors(network, codes, vertices)
+        painted = Mesh(vertices, faces, colors)
+    placement = place(painted.vertices)
+    mesh = placement.mesh(painted)
+    with progress.stage("camera", share=0.05):
+        taken = camera.fit(mesh, cutout, camera.DISTANCE * placement.scale)
+    return Reconstruction(mesh, taken)
+
+
+def _surface(
+    network: TripoSR, codes: Tensor, settings: TripoSRSettings, detail: Detail, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """(V, 3) float64 in the model's frame and (F, 3): extracted, cleaned, simplified."""
+    how = (settings.resolution, settings.threshold, settings.interpolation)
+    found = network.extract_mesh(codes, *how, progress)
+    vertices, faces = found.vertices.astype(np.float64), found.faces.astype(np.int64)
+    most = 1 if settings.largest_only else len(faces)
+    vertices, faces = drop_debris(vertices, faces, settings.debris, most)
+    progress(0.7, "simplifying")
+    return simplify(vertices, faces, detail.faces)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Placement:
+    """The model's frame to the house's: turn by a quarter, centre, scale.
+
+    Attributes:
+        middle: (3,) float64 of the box around the turned object.
+        scale: metres a unit of the model's frame.
+    """
+
+    middle: np.ndarray
+    scale: float
+
+    def mesh(self, of_model: Mesh) -> Mesh:
+        """The mesh in the house frame, all else as it was."""
+        turned = of_model.vertices.astype(np.float64) @ HOUSE_FROM_FRONT_X.T
+        placed = (turned - self.middle) * self.scale
+        return Mesh(placed, of_model.faces, of_model.colors, of_model.uvs, of_model.texture)
+
+
+def place(vertices: np.ndarray) -> Placement:
+    """Where (V, 3) vertices of the model's frame go: centred on the origin, longest side 1."""
+    turned = vertices.astype(np.float64) @ HOUSE_FROM_FRONT_X.T
+    low, high = turned.min(axis=0), turned.max(axis=0)
+    return Placement((low + high) / 2, 1 / float((high - low).max()))
