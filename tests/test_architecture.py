@@ -30,21 +30,13 @@ CONTRACTS = (
     "glimpse3d.types",
 )
 # What several backends and exports compute with. A backend is never among them.
-MATHS = (
-    "glimpse3d.coarse_to_fine",
-    "glimpse3d.device",
-    "glimpse3d.distance",
-    "glimpse3d.formats",
-    "glimpse3d.framing",
-    "glimpse3d.isosurface",
-    "glimpse3d.marching_cubes",
-    "glimpse3d.mesh_raster",
-    "glimpse3d.models",
-    "glimpse3d.simplify",
-    "glimpse3d.texture",
-    "glimpse3d.unwrap",
-    "glimpse3d.weights",
-)
+MATHS = tuple(
+    f"glimpse3d.{name}"
+    for name in (
+        "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
+        "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
+    )
+)  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
 WEIGHTS = ("models", "weights")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
@@ -96,6 +88,7 @@ ALLOWED = {
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),
     "glimpse3d.weights": Row((), ("glimpse3d.errors", "glimpse3d.models", "glimpse3d.progress")),
@@ -372,8 +365,8 @@ def test_backends_never_import_each_other(tree: dict[str, str]) -> None:
         ),
         ("glimpse3d.splats.render", "from torch import nn", "torch.nn"),
         ("glimpse3d.types", "if TYPE_CHECKING:\n    import bpy", "bpy"),
-        ("glimpse3d.device", "import importlib\nimportlib.import_module('torch')", "torch"),
-        ("glimpse3d.device", "a = lambda: __import__('torch.cuda')", "torch.cuda"),
+        ("glimpse3d.distance", "import importlib\nimportlib.import_module('torch')", "torch"),
+        ("glimpse3d.distance", "a = lambda: __import__('torch.cuda')", "torch.cuda"),
         ("glimpse3d.mattes.alpha", "from ..reconstructors import inflate", ".inflate"),
         ("glimpse3d.mattes.alpha", "from .. import reconstructors", ".reconstructors"),
         ("glimpse3d.mattes.__init__", "from ..pipeline import run", ".pipeline.run"),
