@@ -13,12 +13,13 @@ import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
 from filelock import Timeout
-from huggingface_hub import get_hf_file_metadata, hf_hub_url, scan_cache_dir
+from huggingface_hub import HFCacheInfo, get_hf_file_metadata, hf_hub_url, scan_cache_dir
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
@@ -71,7 +72,7 @@ def remove(model: Model) -> int:
     freed = 0
     with _refusals(model):
         if weights.snapshot(model.repo_id, model.revision).is_dir():
-            plan = scan_cache_dir(weights.hub_folder()).delete_revisions(model.revision)
+            plan = _cached(model).delete_revisions(model.revision)
             freed += plan.expected_freed_size
             plan.execute()
         for file in model.files:
@@ -80,6 +81,14 @@ def remove(model: Model) -> int:
                 freed += begun.stat().st_size
                 begun.unlink()
     return freed
+
+
+def _cached(model: Model) -> HFCacheInfo:
+    """The cache as if the model's repository stood there alone: copies share commits."""
+    cache = scan_cache_dir(weights.hub_folder())
+    wanted = ("model", model.repo_id)
+    alone = (each for each in cache.repos if (each.repo_type, each.repo_id) == wanted)
+    return replace(cache, repos=frozenset(alone))
 
 
 def _check_room(model: Model) -> None:
