@@ -111,7 +111,7 @@ def _ask(model: Model, left: str) -> None:
     command = f"glimpse3d models fetch {model.name} --yes"
     if not sys.stdin.isatty():
         message = f"the weights of {model.title} are missing, and nobody is there to be asked"
-        raise WeightsMissing(message, f"run: {command} (or give this command --yes)", model.name)
+        raise WeightsMissing(message, f"run: {command}", model.name)
     try:
         answer = input(f"Fetch {left} now? [y/N] ")
     except EOFError:

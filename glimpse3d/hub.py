@@ -19,7 +19,7 @@ from typing import Any
 
 import httpx2
 from filelock import Timeout
-from huggingface_hub import HFCacheInfo, get_hf_file_metadata, hf_hub_url, scan_cache_dir
+from huggingface_hub import HFCacheInfo, constants, get_hf_file_metadata, hf_hub_url, scan_cache_dir
 from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock, build_hf_headers
 
@@ -110,7 +110,7 @@ def _check_room(model: Model) -> None:
 
 def _fetch_file(model: Model, file: ModelFile, progress: Progress) -> None:
     """Transfer one file, check it and put it where the hub's library looks for it."""
-    endpoint = os.environ.get("HF_ENDPOINT")  # the library reads it only when it is imported
+    endpoint = _endpoint()
     url = hf_hub_url(model.repo_id, file.name, revision=model.revision, endpoint=endpoint)
     headers = build_hf_headers(library_name="glimpse3d")
     served = get_hf_file_metadata(url, headers=headers, endpoint=endpoint)
@@ -133,6 +133,11 @@ def _fetch_file(model: Model, file: ModelFile, progress: Progress) -> None:
                 raise _another(model, file, f"SHA-256 {found} instead of {file.sha256}")
             begun.replace(blob)
         _link(blob, weights.path_of(model, file))
+
+
+def _endpoint() -> str:
+    """The hub or a mirror of it, as of now: the library looks once, when it is imported."""
+    return os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
 
 
 def _is_whole(blob: Path, file: ModelFile) -> bool:
@@ -218,7 +223,8 @@ def _refusals(model: Model) -> Iterator[None]:
                 "set HF_HOME to a folder that you may write to",
             ) from error
         raise WeightsMissing(
-            f"the weights of {model.title} could not be fetched: {' '.join(str(error).split())}",
+            f"the weights of {model.title} could not be fetched from {_endpoint()}: "
+            + " ".join(str(error).split()),
             f"run `glimpse3d models fetch {model.name}` again: it goes on where it stopped",
             model.name,
         ) from error

@@ -365,3 +365,51 @@ def test_without_a_terminal_nothing_is_fetched_unasked(
     assert "26 MB freed" in capsys.readouterr().out
     assert cli.main(["models", "verify", "small"]) == 2
     assert "models fetch small" in capsys.readouterr().err
+
+
+ASK = """
+import sys
+from glimpse3d import cli, models
+sizes, hashes = map(int, sys.argv[2:4]), sys.argv[4:6]
+files = tuple(map(models.ModelFile, ("config.yaml", "model.ckpt"), sizes, hashes))
+models.KNOWN["small"] = models.Model("small", "Small", "MIT", "someone/Small", sys.argv[1], files)
+sys.exit(cli.main(["models", "fetch", "small"]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a POSIX terminal")
+@pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 2), ("\n", 2), ("\x04", 2)])
+def test_at_a_terminal_the_size_is_said_and_the_answer_counts(
+    hub: Hub, answer: str, code: int
+) -> None:
+    import pty
+
+    ours, theirs = pty.openpty()
+    facts = [str(file.size) for file in FILES] + [file.sha256 for file in FILES]
+    command = [sys.executable, "-c", ASK, COMMIT, *facts]
+    with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        while b"[y/N]" not in said:
+            said += os.read(ours, 1000)
+        assert hub.requests == []
+        assert b"26 MB will be fetched into" in said and b"Fetch 26 MB now?" in said
+        os.write(ours, answer.encode())
+        while part := read_terminal(ours):
+            said += part
+    os.close(ours)
+    assert process.returncode == code
+    if code == 0:
+        assert contents() == dict(CONTENTS)
+        assert b"26 MB of 26 MB" in said  # the bar was drawn
+    else:
+        assert hub.requests == [] and contents() == {}
+        assert b"glimpse3d models fetch small --yes" in said
+
+
+def read_terminal(ours: int) -> bytes:
+    """What is said next; nothing once the other side is gone."""
+    try:
+        return os.read(ours, 1000)
+    except OSError:
+        return b""
