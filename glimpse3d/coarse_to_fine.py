@@ -22,9 +22,14 @@ from .progress import Progress
 # From grid indices (N, 3) int64 to raw values (N,), any float; also from positions to raw values.
 Field = Callable[[np.ndarray], np.ndarray]
 
-# Samples along an axis of the first pass: about one for each texel of a plane of features.
+# Samples along an axis that see every part: about one for each texel of a plane of features.
 _COARSE = 64
-# Blocks that the first pass keeps; with more the field is foam and the dense grid is safer.
+# One pass before looks for empty space with every other of them, and a wider margin: a part that
+# a texel's spacing just shows may be that much farther from samples twice as far apart.
+_SCOUT = 3.0
+# A field is taken to rise no faster than this times the steepest rise between its samples.
+_STEEPER = 1.25
+# Blocks that may be kept of that size; with more the field is foam and the dense grid is safer.
 _FOAM = 0.25
 # How many of the points left out are asked for after all.
 _AUDIT = 20_000
@@ -75,7 +80,8 @@ class Extraction:
         mode: ``auto`` samples sparsely, audits and falls back to the dense grid; ``sparse`` and
             ``dense`` insist.
         closed: also where the inside reaches the box, half a voxel beyond its samples.
-        margin: blocks with a value that near to the level are looked into, in raw units.
+        margin: blocks with a value that near to the level are looked into, in raw units; less
+            where the field rises too slowly to pass the level within the block.
         seed: of the audit.
     """
 
@@ -210,35 +216,38 @@ def _first_stride(resolution: int) -> int:
 
 def _sparse(samples: _Samples, how: Extraction, stride: int) -> tuple[Cells | None, float]:
     """The crossing cells and the margin they were found with; no cells if that is unsafe."""
-    cells = _joined(_layers(samples, stride))
-    coarse = _Blocks(cells.origins, cells.values, stride)
+    every = _joined(_layers(samples, 2 * stride))
+    scout = _Blocks(every.origins, every.values, 2 * stride)
+    slope = _STEEPER * _steepest(scout, samples.resolution)
+    most = _FOAM * (samples.resolution / stride) ** 3 if how.mode == "auto" else np.inf
     for margin in (how.margin, 2 * how.margin):
-        if how.mode == "auto" and _kept(coarse, margin).mean() > _FOAM:
-            return None, 0.0
-        found, skipped = _descend(samples, coarse, margin)
+        margins = {2 * stride: _SCOUT * margin}
+        margins |= {stride >> level: margin / 2**level for level in range(stride.bit_length())}
+        blocks, skipped = scout, []
+        while blocks.size > 1:
+            near = _nearness(blocks.values) < min(margins[blocks.size], slope * blocks.size)
+            skipped.append(blocks.only(~near))
+            if blocks.size == stride and near.sum() > most:
+                return None, 0.0
+            blocks = _halved(samples, blocks.only(near))
         if how.mode == "sparse" or not _misses(samples, skipped, how.seed):
-            return found, margin
+            crossed = blocks.only(_nearness(blocks.values) < 0)
+            return Cells(crossed.origins, crossed.values), margin
     return None, 0.0
 
 
-def _descend(samples: _Samples, coarse: _Blocks, margin: float) -> tuple[Cells, list[_Blocks]]:
-    """Halve the blocks near the surface down to cells; also the blocks that were left out."""
-    kept = _kept(coarse, margin)
-    blocks, skipped = coarse.only(kept), [coarse.only(~kept)]
-    while blocks.size > 1:
-        blocks, margin = _halved(samples, blocks), margin / 2
-        if blocks.size > 1:
-            kept = _kept(blocks, margin)
-            skipped.append(blocks.only(~kept))
-            blocks = blocks.only(kept)
-    crossed = blocks.only(_nearness(blocks.values) < 0)
-    return Cells(crossed.origins, crossed.values), skipped
+def _steepest(blocks: _Blocks, resolution: int) -> float:
+    """How much the field may change within a block, from a corner on, for each voxel of its size.
 
-
-def _kept(blocks: _Blocks, margin: float) -> np.ndarray:
-    """(N,) bool: the surface passes through a block, or may pass between its corners."""
-    near: np.ndarray = _nearness(blocks.values) < margin
-    return near
+    That is half the diagonal times the longest gradient between samples. Blocks at the box are
+    left out: there fields end abruptly.
+    """
+    within = (blocks.origins >= blocks.size) & (blocks.origins + 2 * blocks.size <= resolution)
+    values = blocks.values[within.all(axis=1)]
+    if not len(values):
+        return float("inf")
+    rises = values[:, [4, 2, 1]] - values[:, :1]
+    return float(np.sqrt((rises**2).sum(axis=1).max() * 0.75)) / blocks.size
 
 
 @numba.njit(cache=True, nogil=True)
