@@ -33,7 +33,7 @@ CONTRACTS = (
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
+        "cleaning", "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
         "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
