@@ -75,6 +75,11 @@ class TripoSRReconstructor:
         self._network: TripoSR | None = None
         self._loaded: tuple[str, ...] = ()
 
+    @property
+    def loaded(self) -> bool:
+        """Whether a network is held."""
+        return self._network is not None
+
     def load(self, settings: TripoSRSettings, progress: Progress) -> None:
         """Read the weights, and decide how much is done at once.
 
@@ -124,10 +129,11 @@ class TripoSRReconstructor:
             NoForeground: the cut-out is empty, or the network sees nothing solid in it.
             OutOfMemory: the machine or the GPU ran out of memory.
         """
-        with progress.stage("load", 0.05) as loading:
-            self.load(settings, loading)
         from ... import device as devices
+        from ...progress import Progress
         from . import reconstruction
+
+        self.load(settings, Progress())  # has happened, unless somebody calls without it
 
         assert self._network is not None
         with devices.memory_errors("choose a lower resolution, or set memory_limit"):

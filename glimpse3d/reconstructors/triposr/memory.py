@@ -24,7 +24,7 @@ POINTS_ON_CPU = 8192
 _MOST_POINTS = 2**20
 _FEWEST_POINTS = 4096
 # Beside what is estimated: a GPU's context and its libraries' own buffers.
-_RESERVE = {"cpu": 0, "cuda": GIGABYTE * 6 // 10}
+RESERVE = {"cpu": 0, "cuda": GIGABYTE * 6 // 10}
 # What an allocator that rounds up and splits makes of an estimate.
 _WASTE = 1.15
 # Copies of all tokens alive at once in the widest layer of a block, the gated feed-forward: its
@@ -81,7 +81,7 @@ def plan(
         OutOfMemory: it does not fit, however little is done at once.
     """
     device, dtype = target
-    held = network.weight_bytes(dtype) + _RESERVE[device.type]
+    held = network.weight_bytes(dtype) + RESERVE[device.type]
     encoding = int(encode_bytes(network) * _WASTE)
     tables, each = table_bytes(network, resolution), int(point_bytes(network) * _WASTE)
     points = POINTS_ON_CPU if device.type == "cpu" else _MOST_POINTS
