@@ -260,7 +260,7 @@ def _refuse(error: Glimpse3DError, prefix: str = "") -> int:
 
 
 def _stopped() -> int:
-    _complain("stopped; nothing half-written was left")
+    _complain("stopped; no result was left half-written")
     return STOPPED
 
 

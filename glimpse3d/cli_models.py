@@ -98,7 +98,12 @@ def _fetch_model(model: Model, yes: bool) -> None:
     print(f"{left} will be fetched into {weights.hub_folder()}", flush=True)
     if not yes:
         _ask(model, left)
-    place = library.fetch(model, cli_meter.shown())
+    try:
+        place = library.fetch(model, cli_meter.shown())
+    except KeyboardInterrupt:
+        cli_meter.clear()
+        print("what was fetched is kept; the same command goes on with it", file=sys.stderr)
+        raise
     print(f"{model.title} is here: {place}")
 
 

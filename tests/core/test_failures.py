@@ -165,7 +165,7 @@ def test_ctrl_c_leaves_nothing_and_exits_130(stage: str, tmp_path: Path) -> None
     command = [sys.executable, str(stopper), *quick(picture, tmp_path / "out")]
     said = subprocess.run(command, capture_output=True, text=True, check=False)
     assert said.returncode == 130, said.stderr
-    assert said.stderr.strip() == "stopped; nothing half-written was left"
+    assert said.stderr.strip() == "stopped; no result was left half-written"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["ball.png", "stopper.py"]
 
 

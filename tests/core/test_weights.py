@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,6 +37,7 @@ def file_of(name: str, content: bytes) -> ModelFile:
 
 
 FILES = (file_of("config.yaml", CONFIG), file_of("model.ckpt", CHECKPOINT))
+FACTS = [str(file.size) for file in FILES] + [file.sha256 for file in FILES]
 SMALL = Model("small", "Small", "MIT", "someone/Small", COMMIT, FILES)
 
 
@@ -138,18 +140,21 @@ hub.fetch(Model("small", "Small", "MIT", "someone/Small", sys.argv[1], files), P
 """
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
-def test_a_killed_fetch_goes_on_where_it_stopped(hub: Hub) -> None:
-    import threading
-
-    hub.cuts, hub.cut_after, hub.stall = 1, 21_000_000, threading.Event()
-    facts = [str(file.size) for file in FILES] + [file.sha256 for file in FILES]
-    process = subprocess.Popen([sys.executable, "-c", FETCH, COMMIT, *facts], cwd=ROOT)
+def wait_for(process: subprocess.Popen[str] | subprocess.Popen[bytes], size: int) -> Path:
+    """Until another process has fetched that much of the checkpoint."""
     begun = weights.partial_of(SMALL, FILES[1])
     deadline = time.monotonic() + 60
-    while not begun.is_file() or begun.stat().st_size < 20_000_000:
+    while not begun.is_file() or begun.stat().st_size < size:
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
+    return begun
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_killed_fetch_goes_on_where_it_stopped(hub: Hub) -> None:
+    hub.cuts, hub.cut_after, hub.stall = 1, 21_000_000, threading.Event()
+    process = subprocess.Popen([sys.executable, "-c", FETCH, COMMIT, *FACTS], cwd=ROOT)
+    begun = wait_for(process, 20_000_000)
     process.send_signal(signal.SIGKILL)
     process.wait()
     kept = begun.stat().st_size
@@ -285,6 +290,49 @@ def test_removing_takes_the_model_and_nothing_else(hub: Hub) -> None:
     assert transfer.remove(SMALL) == 1000 and blobs() == []
 
 
+def test_without_links_the_file_itself_has_the_name(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError("a required privilege is not held by the client")
+
+    with monkeypatch.context() as windows:
+        windows.setattr(Path, "symlink_to", refused)
+        place = transfer.fetch(SMALL, Progress())
+    assert not any((place / file.name).is_symlink() for file in FILES)
+    assert blobs() == []
+    weights.verify(SMALL, Progress())
+    assert transfer.remove(SMALL) == SMALL.size
+    assert weights.missing(SMALL) == FILES
+
+
+def test_two_do_not_fetch_the_same_at_once(hub: Hub) -> None:
+    store = weights.repository(SMALL.repo_id)
+    lock = store.parent / ".locks" / store.name / f"{FILES[1].sha256}.lock"
+    lock.parent.mkdir(parents=True)
+    with (
+        huggingface_hub.utils.WeakFileLock(lock),
+        pytest.raises(WeightsMissing, match="somebody else is fetching"),
+    ):
+        transfer.fetch(SMALL, Progress())
+    assert hub.transfers() == []
+    transfer.fetch(SMALL, Progress())
+    assert contents() == dict(CONTENTS)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_ctrl_c_says_that_it_goes_on(hub: Hub) -> None:
+    hub.cuts, hub.cut_after, hub.stall = 1, 11_000_000, threading.Event()
+    command = [sys.executable, "-c", ASK.replace('"small"])', '"small", "--yes"])'), COMMIT, *FACTS]
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    wait_for(process, 10_000_000)
+    process.send_signal(signal.SIGINT)
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "the same command goes on with it" in said and "Traceback" not in said
+    assert weights.partial_of(SMALL, FILES[1]).stat().st_size >= 10_000_000
+
+
 def test_a_folder_of_ones_own_is_taken(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_bytes(CONFIG)
     one_of = ("model.safetensors", "model.ckpt")
@@ -385,8 +433,7 @@ def test_at_a_terminal_the_size_is_said_and_the_answer_counts(
     import pty
 
     ours, theirs = pty.openpty()
-    facts = [str(file.size) for file in FILES] + [file.sha256 for file in FILES]
-    command = [sys.executable, "-c", ASK, COMMIT, *facts]
+    command = [sys.executable, "-c", ASK, COMMIT, *FACTS]
     with subprocess.Popen(command, cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs) as process:
         os.close(theirs)
         said = b""
