@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ...types import Image, Reconstruction
     from .network import TripoSR
 
-_PACKAGES = ("torch", "safetensors", "yaml", "xatlas", "fast_simplification")
+_PACKAGES = ("torch", "safetensors", "yaml", "xatlas")
 _GIGABYTE = 10**9
 
 
@@ -39,9 +39,11 @@ class TripoSRSettings:
         "between samples: log is smooth, density is terraced as in the published implementation",
         choices=("log", "density"),
     )
-    smoothing: int = option(0, "rounds of smoothing that keep the volume", low=0, high=100)
-    debris: float = option(
-        0.001, "pieces smaller than this part of the largest are left out", low=0, high=1
+    smoothing: int = option(
+        0, "passes that take steps off the surface and keep its volume", low=0, high=100
+    )
+    floaters: float = option(
+        0.001, "pieces below this part of the largest one's volume are left out", low=0, high=1
     )
     largest_only: bool = option(False, "keep the largest piece alone")
     texture: bool = option(True, "bake a texture; else colours stand at the vertices")

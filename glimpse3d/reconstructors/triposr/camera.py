@@ -21,8 +21,10 @@ _HEIGHTS = np.arange(-20.0, 61.0, 10.0)
 _STEPS = (5.0, 2.5, 1.25)
 # Pixels along the longer side of the box in which outlines are compared.
 _SIZE = 96
-# Likeness that a degree above or below level has to earn: a ball looks the same from everywhere.
-_LEVEL = 5e-4
+# Degrees above the horizon that most pictures of things are taken from, and the likeness that
+# each degree away from there has to earn: a ball looks the same from everywhere.
+_USUAL = 10.0
+_UNUSUAL = 5e-4
 
 
 def fit(mesh: Mesh, cutout: Image, distance: float) -> Camera:
@@ -85,7 +87,7 @@ class _Outline:
             np.ix_(y[_within(y, self.size[1])], x[_within(x, self.size[0])])
         ]
         shared = float((drawn & wanted).sum() / max(int((drawn | wanted).sum()), 1))
-        return shared - _LEVEL * abs(height)
+        return shared - _UNUSUAL * abs(height - _USUAL)
 
 
 def _within(indices: np.ndarray, count: int) -> np.ndarray:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from torch import Tensor
 
+from ... import unwrap
+from ...cleaning import Cleaning, clean
 from ...coords import HOUSE_FROM_FRONT_X
-from ...isosurface import drop_debris
 from ...progress import Progress
-from ...simplify import simplify
 from ...stages import Detail
 from ...types import Image, Mesh, Reconstruction
 from . import camera, extraction, picture
@@ -36,10 +36,9 @@ def reconstruct(
     with progress.stage("encode", share=0.6) as part:
         codes = network.encode(picture.prepare(cutout.rgba), part)
     with progress.stage("surface", share=0.2) as part:
-        vertices, faces = _surface(network, codes, settings, detail, part)
+        bare = _surface(network, codes, settings, detail, part)
     with progress.stage("colour", share=0.15) as part:
-        colors = extraction.colors(network, codes, vertices)
-        painted = Mesh(vertices, faces, colors)
+        painted = _painted(network, codes, bare, detail.texture_size * settings.texture, part)
     placement = place(painted.vertices)
     mesh = placement.mesh(painted)
     with progress.stage("camera", share=0.05):
@@ -49,15 +48,28 @@ def reconstruct(
 
 def _surface(
     network: TripoSR, codes: Tensor, settings: TripoSRSettings, detail: Detail, progress: Progress
-) -> tuple[np.ndarray, np.ndarray]:
-    """(V, 3) float64 in the model's frame and (F, 3): extracted, cleaned, simplified."""
-    how = (settings.resolution, settings.threshold, settings.interpolation)
-    found = network.extract_mesh(codes, *how, progress)
-    vertices, faces = found.vertices.astype(np.float64), found.faces.astype(np.int64)
-    most = 1 if settings.largest_only else len(faces)
-    vertices, faces = drop_debris(vertices, faces, settings.debris, most)
-    progress(0.7, "simplifying")
-    return simplify(vertices, faces, detail.faces)
+) -> Mesh:
+    """In the model's frame, extracted and cleaned; no colours yet."""
+    wanted = Cleaning(settings.floaters, settings.largest_only, settings.smoothing, detail.faces)
+    with progress.stage("extract", share=0.6) as part:
+        how = (settings.resolution, settings.threshold, settings.interpolation)
+        found = network.extract_mesh(codes, *how, part)
+    with progress.stage("clean", share=0.4) as part:
+        return Mesh(*clean(found.vertices, found.faces, wanted, part))
+
+
+def _painted(
+    network: TripoSR, codes: Tensor, bare: Mesh, texture_size: int, progress: Progress
+) -> Mesh:
+    """With a texture of that size, or with colours at the vertices if it is 0."""
+    if not texture_size:
+        return Mesh(bare.vertices, bare.faces, extraction.colors(network, codes, bare.vertices))
+
+    def colors(points: np.ndarray) -> np.ndarray:
+        found: np.ndarray = network.query(codes, points)[1].cpu().numpy()
+        return found
+
+    return unwrap.textured(bare, colors, texture_size, progress)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
