@@ -78,7 +78,7 @@ def _add_turntable(
 ) -> bpy.types.Object:
     _check_circle(turntable)
     pivot = bpy.data.objects.new(f"{name} turntable", None)
-    pivot.empty_display_type = "CIRCLE"
+    pivot.empty_display_type = "PLAIN_AXES"
     pivot.empty_display_size = float(np.hypot(*turntable[0].position[:2]))
     collection.objects.link(pivot)
     camera = _add_camera(turntable[0], collection, f"{name} turntable camera")

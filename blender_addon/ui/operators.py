@@ -7,6 +7,7 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import json
+import re
 from pathlib import Path
 
 import bpy
@@ -25,6 +26,11 @@ def chosen_picture(context: bpy.types.Context) -> bpy.types.Image | None:
     if space is not None and space.type == "IMAGE_EDITOR":
         return space.image
     return context.scene.glimpse3d.source
+
+
+def plain_name(name: str) -> str:
+    """A picture's name without its ending and without the number that Blender adds to a second."""
+    return Path(re.sub(r"\.\d{3,}$", "", name)).stem
 
 
 class Generate(OnSession, bpy.types.Operator):
@@ -57,7 +63,7 @@ class Generate(OnSession, bpy.types.Operator):
             raise BadImage("there is no picture", "choose one first")
         settings = {"preset": scene.glimpse3d.preset, **self._more()}
         data = image.png_bytes(picture, scene)
-        job = here.book.add(data, settings, Path(picture.name).stem)
+        job = here.book.add(data, settings, plain_name(picture.name))
         pulse.want(job, scene)
 
     def _more(self) -> dict[str, object]:

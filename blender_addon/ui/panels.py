@@ -178,7 +178,7 @@ def _draw_ended(layout: bpy.types.UILayout, job: Job) -> None:
     if job.state == "done":
         row.operator("glimpse3d.import_result", text="Import").job = job.id
     if job.problem is not None:
-        draw_problem(layout, job.problem, words.JOB_BUTTONS, job.id)
+        draw_problem(layout, job.problem, words.job_buttons(job), job.id)
 
 
 class GLIMPSE3D_UL_jobs(bpy.types.UIList):  # noqa: N801  Blender wants such names
@@ -217,7 +217,7 @@ class _JobsPanel(_Panel):
         can.operator("glimpse3d.import_result", text="Import", icon="IMPORT").job = job.id
         row.operator("glimpse3d.remove_job", text="Remove", icon="TRASH").job = job.id
         if job.problem is not None:
-            draw_problem(layout, job.problem, words.JOB_BUTTONS, job.id)
+            draw_problem(layout, job.problem, words.job_buttons(job), job.id)
 
 
 class _ResultPanel(_Panel):

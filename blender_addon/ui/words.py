@@ -80,6 +80,14 @@ def job(each: Job) -> str:
     return _STATES[each.state]
 
 
+def job_buttons(each: Job) -> dict[str, Button]:
+    """What helps this job; one that is a draft already cannot be made smaller."""
+    buttons = dict(JOB_BUTTONS)
+    if each.settings.get("preset") == "draft":
+        del buttons["out_of_memory"]
+    return buttons
+
+
 def _doing(each: Job) -> str:
     words = f"{each.stage} {each.note}".strip().replace("_", " ")
     return f"{each.fraction:.0%} {words}".strip()

@@ -159,7 +159,9 @@ def test_an_old_result_is_imported_again_without_a_server(ui: Addon, server: Ser
 
 def test_the_picture_of_the_image_editor_is_sent_from_there(ui: Addon, server: Server) -> None:
     ui.connect(server.string)
+    speckled("open.png", 8)
     picture = speckled("open.png", 48)
+    assert picture.name == "open.png.001"
     window = bpy.context.window_manager.windows[0]
     area = window.screen.areas[0]
     area.type = "IMAGE_EDITOR"

@@ -164,7 +164,10 @@ def test_a_failed_job_says_why_and_what_to_press(
     ui: Addon, server: Server, disc: bpy.types.Image
 ) -> None:
     ui.connect(server.string)
-    job = ui.generate(disc, patient(fault="memory"))
+    small = ui.generate(disc, patient(fault="memory"))  # a draft already
+    ui.ends(small)
+    assert "[Try Again as Draft]" not in drawn("GLIMPSE3D_PT_view_generate")
+    job = ui.generate(disc, patient(fault="memory").replace("draft", "standard"))
     ui.ends(job)
     for panel in ("jobs", "generate"):
         text = drawn(f"GLIMPSE3D_PT_view_{panel}")
