@@ -21,8 +21,8 @@ from .types import Camera, Image, Mesh
 # Points of the surface (N, 3) float32 to sRGB (N, 3) float, 0..1.
 Colors = Callable[[np.ndarray], np.ndarray]
 
-# Texels between charts, so that neither filtering nor two mipmaps reach the next chart.
-_GUTTER = 4
+# Texels between charts as they are packed, so that neither filtering nor a mipmap reaches the next.
+_GUTTER = 6
 # Charts packed into a square that much larger than the texture may be shrunk into it.
 _MOST_SHRUNK = 2
 # Points whose colours are asked for at once: between two such requests the work can be stopped.
