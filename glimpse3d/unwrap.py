@@ -21,8 +21,10 @@ from .types import Camera, Image, Mesh
 # Points of the surface (N, 3) float32 to sRGB (N, 3) float, 0..1.
 Colors = Callable[[np.ndarray], np.ndarray]
 
-# Texels between charts, so that neither filtering nor two mipmaps reach the next chart.
-_GUTTER = 4
+# Texels between charts as they are packed, so that neither filtering nor a mipmap reaches the next.
+_GUTTER = 6
+# Charts packed into a square that much larger than the texture may be shrunk into it.
+_MOST_SHRUNK = 2
 # Points whose colours are asked for at once: between two such requests the work can be stopped.
 _BATCH = 1 << 16
 # A picture seen straight on: x and y are pixels, depth is 1.
@@ -75,15 +77,16 @@ def unwrap(mesh: Mesh, size: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     packing.padding = _GUTTER
     packing.bilinear = True
     atlas.generate(pack_options=packing)
-    if atlas.atlas_count != 1:
+    longest = max(atlas.width, atlas.height)
+    if atlas.atlas_count != 1 or longest > _MOST_SHRUNK * size:
         raise InvalidData(
             f"the surface's charts do not fit into {size} x {size} pixels",
             "choose a larger texture or fewer faces",
         )
     source, faces, uvs = atlas[0]
-    # What is a little larger than asked for is shrunk to fit, in both directions alike.
+    # What comes out larger or smaller than asked for is fitted, in both directions alike.
     shape = np.array([atlas.width, atlas.height])
-    fitted = uvs * shape / max(*shape.tolist(), size)
+    fitted = uvs * shape / longest
     return source.astype(np.int64), faces.astype(np.int64), fitted.astype(np.float32)
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from ... import coarse_to_fine
 from ...coarse_to_fine import Extraction, Grid
@@ -69,7 +69,7 @@ class GridDensity:
     def _activated(self, values: Tensor) -> Tensor:
         # In place: memory, not arithmetic, is what a small perceptron waits for.
         if isinstance(self._activation, nn.SiLU):
-            return F.silu(values, inplace=True)
+            return functional.silu(values, inplace=True)
         return self._activation(values)
 
 
@@ -84,7 +84,7 @@ def _tables(planes: Tensor, first: nn.Linear, resolution: int) -> list[Tensor]:
     tables = []
     for plane, weight in zip(planes, first.weight.chunk(3, dim=1), strict=True):
         folded = torch.einsum("nf,fhw->nhw", weight, plane)[None]
-        fine = F.grid_sample(folded, grid, align_corners=False)[0]
+        fine = functional.grid_sample(folded, grid, align_corners=False)[0]
         tables.append(fine.flatten(1).T.contiguous())
     tables[0] += first.bias
     return tables
