@@ -74,9 +74,15 @@ def test_few_samples_of_a_network_give_the_dense_surface(
     dense = coarse_to_fine.extract(density, grid(128), Extraction(LEVEL, mode="dense"))
     assert np.array_equal(sparse.faces, dense.faces)
     assert np.abs(sparse.vertices - dense.vertices).max() < 1e-4 * 1.74 / 127
-    antenna = sparse.vertices[(sparse.vertices[:, 2] > 0.33) & (sparse.vertices[:, 2] < 0.42)]
-    assert np.ptp(antenna[:, :2], axis=0).max() == pytest.approx(0.02, abs=0.01)
-    assert np.diff(np.sort(antenna[:, 2])).max() < 0.02
+
+
+def test_an_antenna_a_third_of_a_texel_thin_is_whole(machine: torch.nn.Sequential) -> None:
+    density = GridDensity(triposr_scene.planes(40, 64, 0.87, 400), machine, 256, 8192)
+    found = coarse_to_fine.extract(density, grid(256), Extraction(LEVEL))
+    assert found.mode == "sparse"
+    antenna = found.vertices[(found.vertices[:, 2] > 0.33) & (found.vertices[:, 2] < 0.42)]
+    assert np.ptp(antenna[:, :2], axis=0).max() == pytest.approx(0.02, abs=0.005)
+    assert np.diff(np.sort(antenna[:, 2])).max() < 0.01
 
 
 def test_raw_codes_of_random_weights_are_foam_and_go_dense(network: TripoSR) -> None:
