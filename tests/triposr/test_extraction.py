@@ -81,7 +81,7 @@ def test_an_antenna_a_third_of_a_texel_thin_is_whole(machine: torch.nn.Sequentia
     found = coarse_to_fine.extract(density, grid(256), Extraction(LEVEL))
     assert found.mode == "sparse"
     antenna = found.vertices[(found.vertices[:, 2] > 0.33) & (found.vertices[:, 2] < 0.42)]
-    assert np.ptp(antenna[:, :2], axis=0).max() == pytest.approx(0.02, abs=0.005)
+    assert np.ptp(antenna[:, :2], axis=0).max() == pytest.approx(0.02, abs=0.007)
     assert np.diff(np.sort(antenna[:, 2])).max() < 0.01
 
 
