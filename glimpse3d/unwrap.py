@@ -22,7 +22,7 @@ from .types import Camera, Image, Mesh
 Colors = Callable[[np.ndarray], np.ndarray]
 
 # Texels between charts as they are packed, so that neither filtering nor a mipmap reaches the next.
-_GUTTER = 6
+_GUTTER = 4
 # Charts packed into a square that much larger than the texture may be shrunk into it.
 _MOST_SHRUNK = 2
 # Points whose colours are asked for at once: between two such requests the work can be stopped.
