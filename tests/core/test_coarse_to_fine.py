@@ -84,7 +84,7 @@ def values_on(field, where: Grid) -> np.ndarray:
 
 
 @pytest.mark.parametrize(
-    ("shape", "steepness"), zip(SHAPES, (80, 200, 400, 400, 80, 200), strict=True)
+    ("shape", "steepness"), list(zip(SHAPES, (80, 200, 400, 400, 80, 200), strict=True))
 )
 def test_few_samples_give_the_dense_surface(shape, steepness: int) -> None:
     sparse, dense = both(lambda points: steepness * shape(points), 128)

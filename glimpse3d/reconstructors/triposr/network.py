@@ -291,14 +291,20 @@ class TripoSR(nn.Module):
         Raises:
             InvalidData: another shape, or numbers that are not finite.
         """
-        planes = torch.as_tensor(codes, dtype=torch.float32, device=self.device)
+        planes = self._tensor(codes)
         if planes.ndim != 4 or planes.shape[:2] != (3, self.sizes.plane_channels):
             wanted = f"(3, {self.sizes.plane_channels}, rows, columns)"
             raise InvalidData(f"scene codes have shape {tuple(planes.shape)}, expected {wanted}")
         return planes
 
+    def _tensor(self, values: Tensor | np.ndarray) -> Tensor:
+        """Shares memory where it can; arrays that may only be read, as a mesh's, are copied."""
+        if isinstance(values, np.ndarray):
+            values = np.require(values, np.float32, "W")
+        return torch.as_tensor(values, dtype=torch.float32, device=self.device)
+
     def _points(self, points: Tensor | np.ndarray) -> Tensor:
-        found = torch.as_tensor(points, dtype=torch.float32, device=self.device)
+        found = self._tensor(points)
         if found.ndim != 2 or found.shape[1] != 3:
             raise InvalidData(f"points have shape {tuple(found.shape)}, expected (N, 3)")
         return found
