@@ -20,7 +20,7 @@ import numpy as np
 from .render import Sample, render
 from .shapes.families import HELD_OUT, TRAINED, Family, draw, shape
 
-SHARD = 128
+SHARD = 64
 LEVELS = 15  # occupancy is kept in this many steps: small files, and enough for a smooth surface
 log = logging.getLogger(__name__)
 
@@ -157,7 +157,7 @@ def batches(
 ) -> Iterator[Batch]:
     """Augmented batches from random shards of a folder that another process fills.
 
-    A pool of about thirty shards is held in memory; after ``uses`` passes over as many samples as
+    A pool of a few dozen shards is held in memory; after ``uses`` passes over as many samples as
     a shard has, one of the pool is replaced: newest unseen first, else any.
     """
     pool: list[Batch] = []
@@ -175,7 +175,7 @@ def batches(
         yield augment(batch, random)
 
 
-POOL = 30
+POOL = 32
 
 
 def _refill(folder: Path, pool: list[Batch], seen: set[Path], random: np.random.Generator) -> None:

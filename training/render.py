@@ -115,8 +115,10 @@ def surface_points(grid: np.ndarray, half: float) -> np.ndarray:
     near = np.abs(grid) < cell
     gradient = np.stack(np.gradient(grid, cell), axis=-1)[near]
     length = np.linalg.norm(gradient, axis=-1, keepdims=True) + 1e-6
-    # Where cells straddle thin parts the gradient is short, and such points stay where they are.
-    step = np.where(length > 0.5, grid[near][:, None] / length**2, 0)
+    # Where cells straddle thin parts the gradient is short, and such points stay where they are;
+    # bent shapes have a short one everywhere, and theirs must move.
+    step = np.where(length > 0.2, grid[near][:, None] / length**2, 0)
+    step = step.clip(-2.5 * cell, 2.5 * cell)
     return grid_points(half)[near] - gradient * step
 
 

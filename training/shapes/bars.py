@@ -42,10 +42,14 @@ def plates(random: np.random.Generator) -> Program:
     """One to four slabs, upright, lying or leaning: signs, books, boards, dishes, screens."""
     u = random.uniform
     program = Program(materials=palette(random))
-    for index in range(int(random.choice((1, 1, 2, 3, 4)))):
+    count = int(random.choice((1, 1, 2, 3, 4)))
+    if count > 1:
+        end = np.array((0, 0.25 * (count - 1), 0.1 * (count - 1)))
+        program.limb((0, -0.1, -0.1), end, (u(0.03, 0.08), u(0.03, 0.08)))
+    for index in range(count):
         turn = rotation((0, 0, 1), u(-30, 30)) @ rotation((1, 0, 0), random.choice((0, 0, 90, u(-40, 40))))
         thick = float(np.exp(u(np.log(0.025), np.log(0.2))))
-        at = np.array((0, index * u(0.08, 0.3), index * u(-0.1, 0.2)))
+        at = np.array((0, index * u(0.08, 0.25), index * u(-0.05, 0.15)))
         size = u(0.35, 0.7)
         outline = random_outline(random) * (size, size * u(0.5, 1.3))
         with program.styled(material=index):

@@ -61,8 +61,12 @@ def composition(random: np.random.Generator) -> Program:
             operation=k.SUBTRACT if cut else k.UNION,
         ):
             random_part(program, random, place, size * (0.7 if cut else 1))
-        step = random.normal(size=3)
-        place = place * random.uniform(0.3, 1) + step / np.linalg.norm(step) * size * 0.9
+        before, step = place, random.normal(size=3)
+        place = place * random.uniform(0.3, 1) + step / np.linalg.norm(step) * size * 0.8
+        if index < count - 1 and random.random() < 0.7:
+            with program.styled(material=int(random.integers(6)), mirror=mirror):
+                radius = size * random.uniform(0.06, 0.25)
+                program.limb(before, place, (radius, radius))
     if random.random() < 0.25:
         program.bend(tuple(random.normal(0, 0.3, 2)), (random.uniform(0, 0.15), 4, 0), 0.0)
     elif random.random() < 0.15:

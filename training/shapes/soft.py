@@ -53,7 +53,8 @@ def fruit(random: np.random.Generator) -> Program:
             program.tube(list(points), list(radii))
         top = float(points[-1, 2])
     elif kind == 3:
-        for _ in range(int(random.integers(5, 20))):
+        program.limb((0, 0, -0.4), (0, 0, 0.3), (0.06, 0.1))
+        for _ in range(int(random.integers(8, 24))):
             z = u(-0.4, 0.3)
             at = random.normal(0, 0.12 * (1 + z), 2)
             program.ball((*at, z), u(0.08, 0.13))
