@@ -28,9 +28,9 @@ def tile(one: Sample, both: bool) -> np.ndarray:
     inside = one.occupancy > 127
     side = inside.any(axis=1).repeat(2, axis=0)
     side = side[:, np.linspace(0, side.shape[1] - 1, 160).astype(int)]
-    return np.concatenate((front, back, 255 * np.repeat(~side[..., None], 3, axis=2)), axis=1).astype(
-        np.uint8
-    )
+    return np.concatenate(
+        (front, back, 255 * np.repeat(~side[..., None], 3, axis=2)), axis=1
+    ).astype(np.uint8)
 
 
 def sheet(samples: Sequence[Sample], columns: int, both: bool = False) -> Image.Image:

@@ -21,6 +21,8 @@ from .render import Sample, render
 from .shapes.families import HELD_OUT, TRAINED, Family, draw, shape
 
 SHARD = 64
+POOL = 32  # shards in memory, 25 MB each
+READ = "read.txt"  # names of shards, as they are read for the first time
 LEVELS = 15  # occupancy is kept in this many steps: small files, and enough for a smooth surface
 log = logging.getLogger(__name__)
 
@@ -106,16 +108,24 @@ def held_out(count: int, seed: int = 7) -> Batch:
     return collect([sample((seed, index), HELD_OUT) for index in range(count)])
 
 
-def generate(folder: Path, seed: int, keep: int) -> Iterator[Path]:
-    """Write shard after shard, without end; beyond ``keep`` the oldest is deleted.
+def generate(folder: Path, seed: int, keep: int, ahead: int) -> Iterator[Path]:
+    """Write shard after shard, without end.
 
     Shards are named by their number, and a number is never used twice in a folder: what was made
     before a cut is not made again.
+
+    Args:
+        folder: of the shards.
+        seed: of this process; two that fill one folder take different ones.
+        keep: shards of this process that stay; beyond that the oldest go.
+        ahead: shards that nobody has read yet; with so many of them it waits.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counter = folder / f"next-{seed}.txt"
     number = int(counter.read_text()) if counter.exists() else 0
     while True:
+        while len({path.name for path in folder.glob("shard-*.npz")} - read_before(folder)) > ahead:
+            time.sleep(5)
         path = folder / f"shard-{seed}-{number:06d}.npz"
         seeds = [(seed, number, index) for index in range(SHARD)]
         write_shard(path, collect([sample(one) for one in seeds]))
@@ -124,6 +134,12 @@ def generate(folder: Path, seed: int, keep: int) -> Iterator[Path]:
         for old in sorted(folder.glob(f"shard-{seed}-*.npz"))[:-keep]:
             old.unlink()
         yield path
+
+
+def read_before(folder: Path) -> set[str]:
+    """Names of the shards that some training has drawn from."""
+    path = folder / READ
+    return set(path.read_text().split()) if path.exists() else set()
 
 
 def augment(batch: Batch, random: np.random.Generator) -> Batch:
@@ -153,20 +169,19 @@ def _tone_curve(random: np.random.Generator) -> np.ndarray:
 
 
 def batches(
-    folder: Path, size: int, random: np.random.Generator, uses: float = 2.0
+    folder: Path, size: int, random: np.random.Generator, uses: float = 1.0
 ) -> Iterator[Batch]:
     """Augmented batches from random shards of a folder that another process fills.
 
-    A pool of a few dozen shards is held in memory; after ``uses`` passes over as many samples as
-    a shard has, one of the pool is replaced: newest unseen first, else any.
+    A pool of shards is held in memory. Whenever as many samples were drawn as ``uses`` shards
+    hold, one of the pool makes place for one that was never read, or for any if there is none.
     """
     pool: list[Batch] = []
-    seen: set[Path] = set()
     drawn = 0.0
     while True:
         if len(pool) < POOL or drawn >= SHARD * uses:
             drawn = 0.0 if len(pool) >= POOL else drawn
-            _refill(folder, pool, seen, random)
+            _refill(folder, pool, random)
         pick = [pool[random.integers(len(pool))] for _ in range(size)]
         parts = [shard.take(random.integers(len(shard.picture), size=1)) for shard in pick]
         names = Batch.__dataclass_fields__
@@ -175,20 +190,20 @@ def batches(
         yield augment(batch, random)
 
 
-POOL = 32
-
-
-def _refill(folder: Path, pool: list[Batch], seen: set[Path], random: np.random.Generator) -> None:
+def _refill(folder: Path, pool: list[Batch], random: np.random.Generator) -> None:
     """Put one more shard into the pool, in place of a random one when it is full."""
     while not (paths := sorted(folder.glob("shard-*.npz"))):
         log.info("waiting for the first shard in %s", folder)
         time.sleep(2)
-    fresh = [path for path in paths if path not in seen]
+    read = read_before(folder)
+    fresh = [path for path in paths if path.name not in read]
     if not fresh and len(pool) >= min(POOL, len(paths)) and len(paths) <= POOL:
         return
-    path = fresh[-1] if fresh else paths[random.integers(len(paths))]
-    seen.add(path)
+    path = fresh[0] if fresh else paths[random.integers(len(paths))]
     shard = read_shard(path)
+    if fresh:
+        with (folder / READ).open("a") as file:
+            file.write(f"{path.name}\n")
     if len(pool) < POOL:
         pool.append(shard)
     else:
@@ -201,9 +216,10 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=int, default=600, help="shards; the oldest go")
+    parser.add_argument("--ahead", type=int, default=64, help="unread shards; more are not made")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for path in generate(options.folder, options.seed, options.keep):
+    for path in generate(options.folder, options.seed, options.keep, options.ahead):
         log.info("wrote %s", path)
 
 

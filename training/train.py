@@ -28,6 +28,7 @@ from . import frustum
 from .data import Batch, batches, collect, held_out, read_shard, sample, write_shard
 from .network import Reconstructor, Target, losses, overlap
 
+THINNEST = 0.65  # least occupancy of a ray's fullest cell
 log = logging.getLogger(__name__)
 
 
@@ -42,7 +43,7 @@ class Recipe:
         rate: the learning rate's height.
         decay: of the weights.
         cool: share of the minutes at the end in which the rate falls to nothing.
-        uses: how often a sample is drawn before its shard may be replaced.
+        uses: how often a sample is drawn, on average, before its shard may be replaced.
         average: share of the averaged weights that a step keeps.
         judge_every: minutes between scores.
         save_every: minutes between checkpoints.
@@ -56,7 +57,7 @@ class Recipe:
     rate: float = 1.5e-3
     decay: float = 0.02
     cool: float = 0.35
-    uses: float = 2.0
+    uses: float = 1.0
     average: float = 0.999
     judge_every: float = 10.0
     save_every: float = 3.0
@@ -127,13 +128,25 @@ def tensors(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, Target]:
     picture[:, :3] *= picture[:, 3:] > 0
     tangent = torch.tan(torch.deg2rad(torch.from_numpy(batch.field_of_view)) / 2)
     mask = functional.avg_pool2d(picture[:, 3:], frustum.IMAGE // frustum.GRID) > 0.5
+    occupancy = torch.from_numpy(batch.occupancy).permute(0, 3, 1, 2).float() / 255
     target = Target(
-        torch.from_numpy(batch.occupancy).permute(0, 3, 1, 2).float() / 255,
+        never_empty(occupancy, mask),
         torch.from_numpy(batch.back).permute(0, 3, 1, 2).float() / 255,
         torch.from_numpy(batch.elevation),
         mask.float(),
     )
     return picture, tangent, target
+
+
+def never_empty(occupancy: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Raise what lies thinly along a ray, so that every ray of the mask meets something.
+
+    Walls and grazed edges thinner than a cell fall between the cells' centres, and the network
+    would learn holes from them.
+    """
+    most = occupancy.amax(dim=1, keepdim=True)
+    thin = mask & (most > 0.02) & (most < THINNEST)
+    return torch.where(thin, occupancy * (THINNEST / most.clamp_min(0.02)), occupancy)
 
 
 def step(run: Run, recipe: Recipe, batch: Batch) -> dict[str, float]:

@@ -25,7 +25,9 @@ def aircraft(random: np.random.Generator) -> Program:
 
 def _wing(root: float, span: float, tip: float, sweep: float) -> np.ndarray:
     """(4, 2) the right half of a wing, from the middle; second axis forwards."""
-    return np.array(((0, root / 2), (span, tip / 2 - sweep), (span, -tip / 2 - sweep), (0, -root / 2)))
+    return np.array(
+        ((0, root / 2), (span, tip / 2 - sweep), (span, -tip / 2 - sweep), (0, -root / 2))
+    )
 
 
 def _aeroplane(program: Program, random: np.random.Generator) -> None:
@@ -43,7 +45,9 @@ def _aeroplane(program: Program, random: np.random.Generator) -> None:
             program.plate(wing, u(0.025, 0.05), (0, u(-0.15, 0.1), level), 0.01, tilt @ SPAN)
             if random.random() < 0.2:
                 program.plate(wing, 0.03, (0, -0.05, level + 0.25), 0.01, SPAN)
-                program.limb((span * 0.7, -0.05, level), (span * 0.7, -0.05, level + 0.25), (0.01, 0.01))
+                program.limb(
+                    (span * 0.7, -0.05, level), (span * 0.7, -0.05, level + 0.25), (0.01, 0.01)
+                )
             fin = _wing(u(0.12, 0.22), u(0.2, 0.35), u(0.06, 0.12), u(0, 0.15))
             program.plate(fin, 0.025, tail + (0, -0.08, 0), 0.01, SPAN)
         with program.styled(material=1):
@@ -51,7 +55,9 @@ def _aeroplane(program: Program, random: np.random.Generator) -> None:
             fin = _wing(u(0.15, 0.28), u(0.18, 0.32), u(0.06, 0.14), u(0, 0.2))
             program.plate(fin, 0.025, tail + (0, -0.1, 0), 0.01, upright)
     with program.styled(material=DARK):
-        program.ellipsoid((0, -long * u(0.4, 0.7), high + radius * 0.6), (radius * 0.7, 0.14, radius * 0.6))
+        program.ellipsoid(
+            (0, -long * u(0.4, 0.7), high + radius * 0.6), (radius * 0.7, 0.14, radius * 0.6)
+        )
     with program.styled(material=2, mirror=(0,)):
         if random.random() < 0.5:
             at = np.array((span * u(0.3, 0.6), -0.05, level - radius * 0.5))
@@ -97,7 +103,9 @@ def _rocket(program: Program, random: np.random.Generator) -> None:
         else:
             program.cone((0, 0, high), (0, 0, high + radius * u(1, 3)), (radius, 0.01), 0.005)
     with program.styled(material=2, around=int(random.integers(3, 5))):
-        fin = np.array(((0, 0), (u(0.12, 0.3), -u(0.05, 0.25)), (u(0.1, 0.25), 0.02), (0, u(0.2, 0.4))))
+        fin = np.array(
+            ((0, 0), (u(0.12, 0.3), -u(0.05, 0.25)), (u(0.1, 0.25), 0.02), (0, u(0.2, 0.4)))
+        )
         program.plate(fin, 0.03, (radius * 0.9, 0, 0.15))
     with program.styled(material=DARK):
         program.cone((0, 0, 0), (0, 0, 0.12), (radius * 0.8, radius * 0.4))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 from .composition import random_turn
 from .outline import random_outline, smooth
 from .palette import palette
@@ -47,7 +47,9 @@ def plates(random: np.random.Generator) -> Program:
         end = np.array((0, 0.25 * (count - 1), 0.1 * (count - 1)))
         program.limb((0, -0.1, -0.1), end, (u(0.03, 0.08), u(0.03, 0.08)))
     for index in range(count):
-        turn = rotation((0, 0, 1), u(-30, 30)) @ rotation((1, 0, 0), random.choice((0, 0, 90, u(-40, 40))))
+        turn = rotation((0, 0, 1), u(-30, 30)) @ rotation(
+            (1, 0, 0), random.choice((0, 0, 90, u(-40, 40)))
+        )
         thick = float(np.exp(u(np.log(0.025), np.log(0.2))))
         at = np.array((0, index * u(0.08, 0.25), index * u(-0.05, 0.15)))
         size = u(0.35, 0.7)
@@ -100,7 +102,9 @@ def rod_frame(random: np.random.Generator) -> Program:
     if random.random() < 0.5:
         with program.styled(material=1):
             level = int(random.integers(1, levels + 1))
-            program.box((0, 0, heights[level]), (half[0] * 0.9, half[1] * 0.9, u(0.015, 0.05)), 0.01)
+            program.box(
+                (0, 0, heights[level]), (half[0] * 0.9, half[1] * 0.9, u(0.015, 0.05)), 0.01
+            )
     return program
 
 
@@ -116,7 +120,9 @@ def chain(random: np.random.Generator) -> Program:
         points = np.stack((np.cos(turn) * 0.4, np.sin(turn) * 0.4, step * u(0.03, 0.12)), axis=1)
     elif kind == 1:
         x = np.linspace(-0.7, 0.7, count)
-        points = np.stack((x, u(0.05, 0.25) * np.sin(x * u(3, 9)), u(0, 0.2) * np.cos(x * 4)), axis=1)
+        points = np.stack(
+            (x, u(0.05, 0.25) * np.sin(x * u(3, 9)), u(0, 0.2) * np.cos(x * 4)), axis=1
+        )
     else:
         ways = np.cumsum(random.normal(0, 0.5, (count, 3)), axis=0) + random.normal(size=3)
         ways /= np.linalg.norm(ways, axis=1, keepdims=True)

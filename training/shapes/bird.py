@@ -40,9 +40,7 @@ def bird(random: np.random.Generator) -> Program:
     return program
 
 
-def _head(
-    program: Program, random: np.random.Generator, at: np.ndarray, deep: float
-) -> np.ndarray:
+def _head(program: Program, random: np.random.Generator, at: np.ndarray, deep: float) -> np.ndarray:
     u = random.uniform
     size = deep * u(0.45, 0.8)
     neck = u(0.05, 0.15) if random.random() < 0.7 else u(0.2, 0.5)
@@ -52,7 +50,9 @@ def _head(
         program.ball(head, size)
     with program.styled(material=2, blend=0.0):
         beak = head + (0, -size * u(1.4, 3), -size * u(-0.1, 0.5))
-        program.limb(head + (0, -size * 0.5, 0), beak, (size * 0.45, size * u(0.04, 0.3)), u(0.4, 1))
+        program.limb(
+            head + (0, -size * 0.5, 0), beak, (size * 0.45, size * u(0.04, 0.3)), u(0.4, 1)
+        )
     with program.styled(material=DARK, mirror=(0,), blend=0.0):
         program.ball(head + (size * 0.72, -size * 0.5, size * 0.35), size * 0.2)
     if random.random() < 0.3:

@@ -66,7 +66,9 @@ def _roof(program: Program, random: np.random.Generator, at: np.ndarray, half: n
             through = 2 * over * half[1 if kind == 0 else 0]
             program.plate(gable, through, at, 0.005, turn)
         elif kind == 2:
-            program.box(at + (0, 0, high / 2), (*(half[:2] * over * 0.55), high / 2), 0.005, (-0.85,) * 2)
+            program.box(
+                at + (0, 0, high / 2), (*(half[:2] * over * 0.55), high / 2), 0.005, (-0.85,) * 2
+            )
         elif kind == 3:
             radius = float(min(half[:2]))
             program.ellipsoid(at, (*(half[:2] * u(0.8, 1)), radius * u(0.4, 1.1)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 from .outline import random_outline, random_profile
 from .palette import palette
 from .program import Program, rotation

@@ -47,7 +47,9 @@ def _legs(
             radius = width * thick
             program.tube((hip, knee, foot), (radius * 1.4, radius, radius * u(0.6, 0.95)))
             if random.random() < 0.6:
-                program.ellipsoid(foot + (0, -radius * 0.5, 0), (radius, radius * 1.6, radius * 0.6))
+                program.ellipsoid(
+                    foot + (0, -radius * 0.5, 0), (radius, radius * 1.6, radius * 0.6)
+                )
 
 
 def _neck(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 from .palette import DARK, palette
 from .program import Program
 
@@ -117,7 +117,9 @@ def table(random: np.random.Generator) -> Program:
         if kind == 0:
             program.box((0, 0, high * u(0.15, 0.5)), (half[0] * 0.95, half[1] * 0.95, 0.015), 0.005)
         elif kind == 1:
-            program.box((half[0] * 0.6, 0, high * 0.65), (half[0] * 0.38, half[1] * 0.9, high * 0.33))
+            program.box(
+                (half[0] * 0.6, 0, high * 0.65), (half[0] * 0.38, half[1] * 0.9, high * 0.33)
+            )
         elif kind == 2:
             program.box((0, 0, high - 0.03), (half[0] * 0.9, half[1] * 0.9, 0.04), 0.004)
     return program

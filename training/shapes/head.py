@@ -59,9 +59,7 @@ def _neck(program: Program, random: np.random.Generator) -> None:
             program.cone((0, 0.08, -1.05), (0, 0.08, -0.75), (u(0.2, 0.35), u(0.15, 0.3)), 0.02)
 
 
-def _hair(
-    program: Program, random: np.random.Generator, size: tuple[float, float, float]
-) -> None:
+def _hair(program: Program, random: np.random.Generator, size: tuple[float, float, float]) -> None:
     u = random.uniform
     wide, deep, tall = size
     kind = random.integers(5)

@@ -70,7 +70,9 @@ def locomotive(random: np.random.Generator) -> Program:
         program.box((0, 0, wheel * 1.3), (radius * 1.1, long * 1.05, 0.04), 0.01)
     with program.styled(material=2):
         tall = u(0.15, 0.35)
-        program.cone((0, -long * 0.7, axis), (0, -long * 0.7, axis + radius + tall), (0.05, u(0.05, 0.1)))
+        program.cone(
+            (0, -long * 0.7, axis), (0, -long * 0.7, axis + radius + tall), (0.05, u(0.05, 0.1))
+        )
         program.ellipsoid((0, -long * 0.1, axis + radius), (0.08, 0.08, u(0.06, 0.14)))
     with program.styled(material=DARK, mirror=(0,)):
         for y in np.linspace(-long * 0.8, long * 0.85, int(random.integers(3, 6))):

@@ -45,7 +45,9 @@ def random_outline(random: np.random.Generator) -> np.ndarray:
     if kind == 0:
         return regular(int(random.integers(3, 9)), 1.0, random.uniform(0, 6))
     if kind == 1:
-        return star(int(random.integers(4, 8)), 1.0, random.uniform(0.35, 0.8), random.uniform(0, 6))
+        return star(
+            int(random.integers(4, 8)), 1.0, random.uniform(0.35, 0.8), random.uniform(0, 6)
+        )
     if kind == 2:
         width, height = random.uniform(0.4, 1.2, 2)
         return rectangle(2 * width, 2 * height)

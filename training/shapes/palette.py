@@ -9,7 +9,7 @@ import colorsys
 
 import numpy as np
 
-from .. import kernels as k
+from .. import shading as k
 
 PATTERNS = (k.STRIPES, k.CHECKS, k.SPOTS, k.RINGS, k.GRADIENT, k.MARBLE, k.TWO_TONE)
 

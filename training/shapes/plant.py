@@ -77,7 +77,9 @@ def _pot(program: Program, random: np.random.Generator) -> None:
             out = np.array((u(0.15, 0.35), 0, rise * (1 + layer * 0.5) * 0.5))
             tip = out * 1.6 + (0, 0, u(-0.2, 0.3))
             base = rotation((0, 0, 1), layer * 180 / count)
-            program.tube((base @ (0, 0, 0), base @ out, base @ tip), (0.02, u(0.04, 0.1), 0.01), 0.35)
+            program.tube(
+                (base @ (0, 0, 0), base @ out, base @ tip), (0.02, u(0.04, 0.1), 0.01), 0.35
+            )
     if random.random() < 0.35:
         with program.styled(material=3):
             program.limb((0, 0, 0), (0, 0, rise + 0.3), (0.02, 0.015))

@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 
-Vector = Sequence[float]
+Vector = Sequence[float] | np.ndarray
+
 
 def rotation(axis: Vector, degrees: float) -> np.ndarray:
     """(3, 3) turn by the right hand about ``axis``."""
@@ -25,6 +26,7 @@ def rotation(axis: Vector, degrees: float) -> np.ndarray:
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
     return c * np.eye(3) + s * cross + (1 - c) * np.outer((x, y, z), (x, y, z))
 
+
 def axis_to(direction: Vector) -> np.ndarray:
     """(3, 3) turn whose third column is ``direction``; its first column stays level."""
     z = np.asarray(direction, float) / np.linalg.norm(direction)
@@ -32,13 +34,14 @@ def axis_to(direction: Vector) -> np.ndarray:
     x = side / np.linalg.norm(side)
     return np.stack((x, np.cross(z, x), z), axis=1)
 
+
 @dataclass(frozen=True)
 class Style:
     """How the next parts are added.
 
     Attributes:
         material: row of the palette.
-        operation: kernels.UNION, SUBTRACT or INTERSECT with all that stands before.
+        operation: distance.UNION, SUBTRACT or INTERSECT with all that stands before.
         blend: length over which the joint is smoothed.
         mirror: axes, of 0 and 1, that the part is also added across.
         around: how many times the part is added, evenly turned about Z.
@@ -55,6 +58,7 @@ class Style:
     hollow: float = 0.0
     cut: tuple[float, float, float, float] | None = None
     bump: tuple[float, float] = (0.0, 1.0)
+
 
 @dataclass
 class Program:
@@ -112,7 +116,9 @@ class Program:
         reach = length / 2 + max(radii) * max(1.0, flat)
         self._add(k.CAPSULE, (start + end) / 2, turn, (radii[0], radii[1], length, flat), reach)
 
-    def tube(self, points: Sequence[Vector], radii: Sequence[float], flat: float = 1) -> None:
+    def tube(
+        self, points: Sequence[Vector] | np.ndarray, radii: Sequence[float], flat: float = 1
+    ) -> None:
         """Bars along a polyline, one radius a point."""
         for index in range(len(points) - 1):
             self.limb(points[index], points[index + 1], (radii[index], radii[index + 1]), flat)
@@ -147,7 +153,7 @@ class Program:
 
     def lathe(
         self,
-        profile: Sequence[Vector],
+        profile: Sequence[Vector] | np.ndarray,
         centre: Vector = (0, 0, 0),
         rounding: float = 0.0,
         squash: float = 1.0,
@@ -161,7 +167,7 @@ class Program:
 
     def plate(
         self,
-        outline: Sequence[Vector],
+        outline: Sequence[Vector] | np.ndarray,
         thickness: float,
         centre: Vector = (0, 0, 0),
         rounding: float = 0.005,

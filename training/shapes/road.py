@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 from .outline import smooth
 from .palette import DARK, PALE, palette
 from .program import Program, rotation
@@ -44,7 +44,9 @@ def _car(program: Program, random: np.random.Generator) -> None:
     floor, waist, roof = radius * u(0.6, 1.1), u(0.2, 0.32), u(0.38, 0.55)
     bonnet, boot = u(-0.35, -0.1), u(0.15, 0.5)
     nose, tail = waist * u(0.75, 1), waist * u(0.8, 1.1)
-    body = np.array(((-0.6, floor), (0.6, floor), (0.62, tail), (-0.3, waist + 0.03), (-0.62, nose)))
+    body = np.array(
+        ((-0.6, floor), (0.6, floor), (0.62, tail), (-0.3, waist + 0.03), (-0.62, nose))
+    )
     lean = u(0.03, 0.2)
     cabin = np.array(
         ((bonnet - 0.03, waist - 0.05), (boot, waist - 0.05), (boot - lean * u(0, 1), roof),
@@ -98,7 +100,9 @@ def _lorry(program: Program, random: np.random.Generator) -> None:
     program.box((0, load, deck), (half * 0.8, cab + load, 0.04), 0.01)
     program.box(front, (half, cab, high), u(0.01, 0.06), (u(-0.1, 0), u(-0.3, 0)))
     with program.styled(material=DARK):
-        program.box(front + (0, -cab * 0.6, high * 0.4), (half * 0.85, cab * 0.38, high * 0.4), 0.01)
+        program.box(
+            front + (0, -cab * 0.6, high * 0.4), (half * 0.85, cab * 0.38, high * 0.4), 0.01
+        )
         program.box(front + (0, 0, high * 0.4), (half * 0.99, cab * 0.5, high * 0.35), 0.01)
     kind = random.integers(4)
     with program.styled(material=1):
@@ -114,6 +118,8 @@ def _lorry(program: Program, random: np.random.Generator) -> None:
                 program.box(middle + (0, 0, tall * 0.3), (half * 0.9, load * 0.93, tall), 0.01)
         else:
             arm = np.array((0, load * u(0.3, 1.2), deck + u(0.3, 0.6)))
-            program.tube(((0, load, deck), arm, arm - (0, u(0.2, 0.7), u(-0.1, 0.3))), (0.06, 0.05, 0.03))
+            program.tube(
+                ((0, load, deck), arm, arm - (0, u(0.2, 0.7), u(-0.1, 0.3))), (0.06, 0.05, 0.03)
+            )
             program.cone((0, load, deck), (0, load, deck + 0.12), (half, half * 0.8))
     _wheels(program, random, half, radius, [-cab, load * 0.9, load * 1.35])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import kernels as k
+from .. import distance as k
 from .composition import random_part
 from .outline import smooth
 from .palette import DARK, palette
@@ -24,7 +24,9 @@ def pile(random: np.random.Generator) -> Program:
             kind = random.integers(4)
             turn = rotation((0, 0, 1), u(0, 90))
             if kind == 0:
-                program.box(at, (size * u(0.5, 1), size * u(0.5, 1), high), u(0.005, 0.05), turn=turn)
+                program.box(
+                    at, (size * u(0.5, 1), size * u(0.5, 1), high), u(0.005, 0.05), turn=turn
+                )
             elif kind == 1:
                 program.cone(at - (0, 0, high), at + (0, 0, high), (size, size * u(0.3, 1)), 0.02)
             elif kind == 2:
@@ -71,7 +73,15 @@ def boat(random: np.random.Generator) -> Program:
     program = Program(materials=palette(random))
     long, wide, deep = u(0.6, 0.9), u(0.18, 0.3), u(0.15, 0.3)
     flat = rotation((1, 0, 0), 90)
-    plan = np.array(((-wide, -long * 0.8), (wide, -long * 0.8), (wide, long * 0.35), (0, long), (-wide, long * 0.35)))
+    plan = np.array(
+        (
+            (-wide, -long * 0.8),
+            (wide, -long * 0.8),
+            (wide, long * 0.35),
+            (0, long),
+            (-wide, long * 0.35),
+        )
+    )
     program.plate(smooth(plan, 2), deep, (0, 0, deep / 2), deep * u(0.1, 0.45), flat)
     if random.random() < 0.5:
         with program.styled(operation=k.SUBTRACT, material=1):
@@ -82,7 +92,9 @@ def boat(random: np.random.Generator) -> Program:
             at = np.array((0, u(-0.1, 0.3), deep + half[2] * 0.9))
             program.box(at, half, 0.02, (u(-0.2, 0), u(-0.2, 0)))
             with program.styled(material=DARK):
-                program.box(at + (0, 0, half[2] * 0.2), (half[0] * 1.0, half[1] * 0.8, half[2] * 0.3))
+                program.box(
+                    at + (0, 0, half[2] * 0.2), (half[0] * 1.0, half[1] * 0.8, half[2] * 0.3)
+                )
         if random.random() < 0.4:
             program.cone((0, 0.15, deep), (0, 0.2, deep + u(0.25, 0.5)), (0.06, 0.05))
     with program.styled(material=3):
@@ -98,7 +110,9 @@ def shoe(random: np.random.Generator) -> Program:
     """Footwear: a sole, a foot's upper, an opening, a shaft or a heel."""
     u = random.uniform
     program = Program(materials=palette(random))
-    sole = np.array(((-0.14, 0.5), (0.12, 0.5), (0.17, 0.0), (0.2, -0.35), (0.05, -0.55), (-0.16, -0.4)))
+    sole = np.array(
+        ((-0.14, 0.5), (0.12, 0.5), (0.17, 0.0), (0.2, -0.35), (0.05, -0.55), (-0.16, -0.4))
+    )
     flat = rotation((1, 0, 0), -90)
     with program.styled(material=1):
         thick = u(0.03, 0.1)
@@ -115,5 +129,7 @@ def shoe(random: np.random.Generator) -> Program:
     with program.styled(material=3):
         for index in range(int(random.integers(0, 5))):
             y = -0.28 + index * 0.09
-            program.limb((-0.07, y, 0.24 + index * 0.02), (0.07, y, 0.24 + index * 0.02), (0.015, 0.015))
+            program.limb(
+                (-0.07, y, 0.24 + index * 0.02), (0.07, y, 0.24 + index * 0.02), (0.015, 0.015)
+            )
     return program

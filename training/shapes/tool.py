@@ -54,7 +54,9 @@ def _working_end(program: Program, random: np.random.Generator, at: float) -> No
     if kind == 0:
         back, front = u(0.05, 0.25), u(0.1, 0.35)
         radius = u(0.05, 0.12)
-        program.cone((0, 0, at), (-front, 0, at + u(-0.05, 0.05)), (radius, radius * u(0.2, 1.1)), 0.01)
+        program.cone(
+            (0, 0, at), (-front, 0, at + u(-0.05, 0.05)), (radius, radius * u(0.2, 1.1)), 0.01
+        )
         program.cone((0, 0, at), (back, 0, at), (radius, radius * u(0.6, 1.2)), 0.02)
     elif kind == 1:
         blade = np.array(((-0.03, -0.1), (0.04, -0.1), (u(0.15, 0.35), 0.18), (u(0.1, 0.3), -0.22)))
@@ -83,7 +85,9 @@ def _working_end(program: Program, random: np.random.Generator, at: float) -> No
         size = (u(0.06, 0.25), u(0.03, 0.12), u(0.05, 0.25))
         program.box((0, 0, at + size[2] * 0.8), size, 0.02)
         with program.styled(material=3):
-            program.box((0, -size[1] * 0.9, at + size[2] * 0.8), (size[0] * 0.9, 0.06, size[2] * 0.9))
+            program.box(
+                (0, -size[1] * 0.9, at + size[2] * 0.8), (size[0] * 0.9, 0.06, size[2] * 0.9)
+            )
 
 
 def _pliers(program: Program, random: np.random.Generator) -> None:
@@ -94,7 +98,9 @@ def _pliers(program: Program, random: np.random.Generator) -> None:
         knee = (open_by * u(0.6, 1.2), 0, -long * 0.4)
         program.tube(((0, 0, 0), knee, (open_by, 0, -long)), (radius,) * 3, u(0.5, 1))
         with program.styled(material=1):
-            program.limb((0, 0, 0), (open_by * u(-0.1, 0.5), 0, jaw), (radius * 1.4, radius * 0.5), 0.5)
+            program.limb(
+                (0, 0, 0), (open_by * u(-0.1, 0.5), 0, jaw), (radius * 1.4, radius * 0.5), 0.5
+            )
         if random.random() < 0.4:
             program.ring((open_by + 0.06, 0, -long), (u(0.07, 0.12), radius * 0.8), (0, 1, 0))
     with program.styled(material=2):

@@ -87,7 +87,9 @@ def _head(program: Program, random: np.random.Generator, at: np.ndarray, boxy: b
         if boxy:
             program.box(centre, (size, size * u(0.8, 1), size * u(0.7, 1)), u(0.005, 0.06))
         else:
-            program.ellipsoid(centre, (size * u(0.8, 1.05), size * u(0.8, 1.1), size * u(0.9, 1.25)))
+            program.ellipsoid(
+                centre, (size * u(0.8, 1.05), size * u(0.8, 1.1), size * u(0.9, 1.25))
+            )
         with program.styled(material=DARK, mirror=(0,)):
             program.ball(centre + (size * 0.38, -size * 0.86, size * 0.15), size * u(0.1, 0.2))
     extra = random.integers(5)
@@ -97,7 +99,9 @@ def _head(program: Program, random: np.random.Generator, at: np.ndarray, boxy: b
             program.cone(top, top + (0, 0, size * u(0.5, 1.5)), (size, size * u(0.05, 1)), 0.01)
             program.cone(top, top + (0, 0, 0.04), (size * u(1, 2), size * u(1, 2)), 0.01)
         elif extra == 1:
-            program.ellipsoid(centre + (0, size * 0.2, size * 0.25), (size * 1.15, size, size * 1.1))
+            program.ellipsoid(
+                centre + (0, size * 0.2, size * 0.25), (size * 1.15, size, size * 1.1)
+            )
         elif extra == 2:
             with program.styled(mirror=(0,)):
                 ear = (size * u(0.25, 0.5), size * 0.2, size * u(0.3, 0.9))

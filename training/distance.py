@@ -1,8 +1,8 @@
-"""Compiled loops: the distance to a program's surface, its colour, and the tracing of rays.
+"""Compiled loops over a signed-distance program: its distance, its cells, what rays meet.
 
-Owns the layout of instruction and material rows, and all that runs per point or per pixel. It all
+Owns the layout of instruction rows and everything that is asked of a solid point by point. It all
 stands in one file, as the compiler's disk cache does not see changes elsewhere. Must not know
-families, cameras or files. Lengths are object units, directions the object's (Z up).
+families, light, colour or files. Lengths are object units, directions the object's (Z up).
 
 Distance formulas follow the well-known closed forms for signed-distance primitives (I. Quilez,
 "distance functions"); the ellipsoid's is a first-order one. Marching is sphere tracing (J. Hart,
@@ -19,26 +19,21 @@ import numpy as np
 
 ELLIPSOID, BOX, CAPSULE, FRUSTUM, TORUS, LATHE, EXTRUSION = range(7)
 UNION, SUBTRACT, INTERSECT = range(3)
-SOLID, STRIPES, CHECKS, SPOTS, RINGS, GRADIENT, MARBLE, TWO_TONE = range(8)
 
 # Columns of an instruction row.
 KIND, OPERATION, BLEND, MATERIAL, CENTRE, MATRIX, REACH = 0, 1, 2, 3, 4, 7, 16
 HOLLOW, CLIP, CLIP_OFFSET, CLIPPED, BUMP, BUMP_FREQUENCY = 17, 18, 21, 22, 23, 24
 SIZE, FIRST_CORNER, CORNERS = 25, 33, 34
 INSTRUCTION = 35
-# Columns of a material row.
-PATTERN, COLOUR_A, COLOUR_B, DIRECTION, FREQUENCY, PHASE, AMOUNT, GLOSS, GRAIN, SHININESS = (
-    0, 1, 4, 7, 10, 11, 12, 13, 14, 15,
-)  # fmt: skip
-MATERIAL_ROW = 16
 # Entries of a deformation: x += BEND z^2 + WAVE sin(...), a twist about Z, and its stretch bound.
 BEND_X, BEND_Y, WAVE, WAVE_FREQUENCY, WAVE_PHASE, TWIST, STRETCH = range(7)
 DEFORMATION = 7
-# Entries of a light: key direction, key strength, sky, ground, exposure.
-KEY, KEY_STRENGTH, SKY, GROUND, EXPOSURE, KEY_SOFTNESS = 0, 3, 4, 7, 10, 11
-LIGHT = 12
-FAR = 1e9
-AREA = 32  # cells a side of the coarse distance grid that shadows are cast through
+# Entries of a hit: how far, where, the unit normal, the material.
+FAR_OFF, AT, NORMAL, WHICH = 0, 1, 4, 7
+HIT = 8
+NOTHING = 1e9
+AREA = 32  # cells a side of the coarse distance grid
+TILE = 8  # pixels a side of what one cone starts for
 
 
 class Solid(NamedTuple):
@@ -53,24 +48,6 @@ class Solid(NamedTuple):
     rows: np.ndarray
     corners: np.ndarray
     deformation: np.ndarray
-
-
-class Scene(NamedTuple):
-    """A lit solid.
-
-    Attributes:
-        solid: what stands there, inside the cube of half side ``half``.
-        materials: (M, MATERIAL_ROW) float64.
-        light: (LIGHT,) float64.
-        grid: (AREA, AREA, AREA) float32, what ``coarse_distance`` gave.
-        half: object units.
-    """
-
-    solid: Solid
-    materials: np.ndarray
-    light: np.ndarray
-    grid: np.ndarray
-    half: float
 
 
 class Pinhole(NamedTuple):
@@ -91,7 +68,7 @@ class Pinhole(NamedTuple):
 @numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def _polygon(corners, first, count, x, y):  # type: ignore[no-untyped-def]
     """Signed distance to a simple polygon, negative inside."""
-    best = FAR
+    best = NOTHING
     inside = False
     last = first + count - 1
     for index in range(first, first + count):
@@ -179,9 +156,7 @@ def _primitive(row, corners, x, y, z):  # type: ignore[no-untyped-def]
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _deform(deformation, x, y, z):  # type: ignore[no-untyped-def]
     """Where a point of the deformed object lies in the straight one."""
-    shift = deformation[WAVE] * math.sin(
-        deformation[WAVE_FREQUENCY] * z + deformation[WAVE_PHASE]
-    )
+    shift = deformation[WAVE] * math.sin(deformation[WAVE_FREQUENCY] * z + deformation[WAVE_PHASE])
     x = x + deformation[BEND_X] * z * z + shift
     y = y + deformation[BEND_Y] * z * z
     if deformation[TWIST] != 0.0:
@@ -196,7 +171,7 @@ def evaluate(solid, active, count, x, y, z):  # type: ignore[no-untyped-def]
     rows, corners, stretch = solid.rows, solid.corners, solid.deformation[STRETCH]
     if stretch > 1.0:
         x, y, z = _deform(solid.deformation, x, y, z)
-    distance, material = FAR, 0
+    distance, material = NOTHING, 0
     for position in range(count):
         row = rows[active[position]]
         dx, dy, dz = x - row[CENTRE], y - row[CENTRE + 1], z - row[CENTRE + 2]
@@ -263,7 +238,11 @@ def _along(solid, active, origin, ray, spread):  # type: ignore[no-untyped-def]
     count = 0
     for index in range(rows.shape[0]):
         row = rows[index]
-        dx, dy, dz = row[CENTRE] - origin[0], row[CENTRE + 1] - origin[1], row[CENTRE + 2] - origin[2]
+        dx, dy, dz = (
+            row[CENTRE] - origin[0],
+            row[CENTRE + 1] - origin[1],
+            row[CENTRE + 2] - origin[2],
+        )
         t = dx * ray[0] + dy * ray[1] + dz * ray[2]
         off = math.sqrt(max(dx * dx + dy * dy + dz * dz - t * t, 0.0))
         gap = off - spread * abs(t) * 1.05 - (row[REACH] + 2.0 * row[BLEND]) * (1.0 + spread)
@@ -271,67 +250,6 @@ def _along(solid, active, origin, ray, spread):  # type: ignore[no-untyped-def]
             active[count] = index
             count += 1
     return count
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _noise(x, y, z):  # type: ignore[no-untyped-def]
-    """Smooth noise in 0..1 with one feature per unit, from hashed lattice corners."""
-    fx, fy, fz = math.floor(x), math.floor(y), math.floor(z)
-    u, v, w = x - fx, y - fy, z - fz
-    u, v, w = u * u * (3 - 2 * u), v * v * (3 - 2 * v), w * w * (3 - 2 * w)
-    total = 0.0
-    for corner in range(8):
-        i, j, k = corner & 1, (corner >> 1) & 1, corner >> 2
-        h = math.sin((fx + i) * 12.9898 + (fy + j) * 78.233 + (fz + k) * 37.719) * 43758.5453
-        h -= math.floor(h)
-        total += (
-            h * (u if i else 1.0 - u) * (v if j else 1.0 - v) * (w if k else 1.0 - w)
-        )
-    return total
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _mix(material, x, y, z):  # type: ignore[no-untyped-def]
-    """How much of colour B a point shows, 0..1."""
-    pattern, f, phase = int(material[PATTERN]), material[FREQUENCY], material[PHASE]
-    amount = material[AMOUNT]
-    along = x * material[DIRECTION] + y * material[DIRECTION + 1] + z * material[DIRECTION + 2]
-    if pattern == STRIPES:
-        return 1.0 if math.sin(f * along + phase) > amount else 0.0
-    if pattern == CHECKS:
-        cell = math.floor(f * x + phase) + math.floor(f * y + 0.37) + math.floor(f * z + 0.61)
-        return 1.0 if int(cell) % 2 == 0 else 0.0
-    if pattern == SPOTS:
-        return 1.0 if _noise(f * x + phase, f * y, f * z) > 0.55 + 0.25 * amount else 0.0
-    if pattern == RINGS:
-        return 0.5 + 0.5 * math.sin(f * math.sqrt(x * x + y * y) + phase)
-    if pattern == GRADIENT:
-        return min(1.0, max(0.0, 0.5 + along * f * 0.25 + amount * 0.3))
-    if pattern == MARBLE:
-        swirl = _noise(f * x, f * y, f * z) + 0.5 * _noise(2.1 * f * x, 2.1 * f * y, 2.1 * f * z)
-        return 0.5 + 0.5 * math.sin(f * along + 6.0 * swirl + phase)
-    if pattern == TWO_TONE:
-        return 1.0 if along > amount else 0.0
-    return 0.0
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _distance_at(grid, half, x, y, z):  # type: ignore[no-untyped-def]
-    """The coarse grid's distance, trilinear; its border's value outside."""
-    size = grid.shape[0]
-    scale = size / (2.0 * half)
-    u = min(size - 1.001, max(0.0, (x + half) * scale - 0.5))
-    v = min(size - 1.001, max(0.0, (y + half) * scale - 0.5))
-    w = min(size - 1.001, max(0.0, (z + half) * scale - 0.5))
-    i, j, k = int(u), int(v), int(w)
-    u, v, w = u - i, v - j, w - k
-    low = (grid[i, j, k] * (1 - u) + grid[i + 1, j, k] * u) * (1 - v) + (
-        grid[i, j + 1, k] * (1 - u) + grid[i + 1, j + 1, k] * u
-    ) * v
-    high = (grid[i, j, k + 1] * (1 - u) + grid[i + 1, j, k + 1] * u) * (1 - v) + (
-        grid[i, j + 1, k + 1] * (1 - u) + grid[i + 1, j + 1, k + 1] * u
-    ) * v
-    return low * (1 - w) + high * w
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -343,10 +261,12 @@ def coarse_distance(solid, half):  # type: ignore[no-untyped-def]
     for i in range(AREA):
         for j in range(AREA):
             for k in range(AREA):
-                x, y, z = -half + (i + 0.5) * step, -half + (j + 0.5) * step, -half + (k + 0.5) * step
-                grid[i, j, k] = evaluate(
-                    solid, active, active.shape[0], x, y, z
-                )[0]
+                x, y, z = (
+                    -half + (i + 0.5) * step,
+                    -half + (j + 0.5) * step,
+                    -half + (k + 0.5) * step,
+                )
+                grid[i, j, k] = evaluate(solid, active, active.shape[0], x, y, z)[0]
     return grid
 
 
@@ -358,54 +278,10 @@ def _normal(solid, active, count, x, y, z, size):  # type: ignore[no-untyped-def
         sx = 1.0 if corner in (0, 3) else -1.0
         sy = 1.0 if corner in (1, 3) else -1.0
         sz = 1.0 if corner in (2, 3) else -1.0
-        d = evaluate(
-            solid, active, count, x + sx * size, y + sy * size, z + sz * size
-        )[0]
+        d = evaluate(solid, active, count, x + sx * size, y + sy * size, z + sz * size)[0]
         nx, ny, nz = nx + sx * d, ny + sy * d, nz + sz * d
     length = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
     return nx / length, ny / length, nz / length
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _open_sky(scene, x, y, z, nx, ny, nz):  # type: ignore[no-untyped-def]
-    """How much of the sky and of the key light reaches a point: (occlusion, shadow), 0..1."""
-    light, cell = scene.light, 2.0 * scene.half / AREA
-    closed = 0.0
-    for step in range(1, 5):
-        h = cell * 1.3 * step
-        d = _distance_at(scene.grid, scene.half, x + nx * h, y + ny * h, z + nz * h)
-        closed += max(0.0, h - d) / h * 0.5**step
-    lit = 1.0
-    t = cell * 1.5
-    kx, ky, kz = light[KEY], light[KEY + 1], light[KEY + 2]
-    x, y, z = x + nx * cell * 0.8, y + ny * cell * 0.8, z + nz * cell * 0.8
-    for _ in range(24):
-        px, py, pz = x + kx * t, y + ky * t, z + kz * t
-        if max(abs(px), max(abs(py), abs(pz))) > scene.half or lit < 0.02:
-            break
-        d = _distance_at(scene.grid, scene.half, px, py, pz)
-        lit = min(lit, max(0.0, 0.5 + light[KEY_SOFTNESS] * d / t))
-        t += max(d, cell * 0.5)
-    return max(0.0, 1.0 - 0.9 * closed), lit
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _colour(material, light, x, y, z, n, view, sky, shadow, out):  # type: ignore[no-untyped-def]
-    """Add a point's lit linear colour to ``out``; ``n`` its normal, ``view`` the ray's direction."""
-    share = _mix(material, x, y, z)
-    grain = 1.0 + material[GRAIN] * (_noise(23.0 * x, 23.0 * y, 23.0 * z) - 0.5)
-    lambert = max(0.0, n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]) * shadow
-    hx, hy, hz = light[KEY] - view[0], light[KEY + 1] - view[1], light[KEY + 2] - view[2]
-    length = math.sqrt(hx * hx + hy * hy + hz * hz) + 1e-9
-    spark = max(0.0, (n[0] * hx + n[1] * hy + n[2] * hz) / length) ** material[SHININESS]
-    up = 0.5 + 0.5 * n[2]
-    facing = max(0.0, -(n[0] * view[0] + n[1] * view[1] + n[2] * view[2]))
-    mirror = material[GLOSS] * (spark * light[KEY_STRENGTH] * shadow + 0.25 * (1 - facing) ** 4 * sky)
-    for channel in range(3):
-        albedo = material[COLOUR_A + channel] * (1 - share) + material[COLOUR_B + channel] * share
-        ambient = (light[GROUND + channel] * (1 - up) + light[SKY + channel] * up) * sky
-        diffuse = albedo * grain * (ambient + light[KEY_STRENGTH] * lambert)
-        out[channel] += (diffuse + mirror) * light[EXPOSURE]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -422,6 +298,19 @@ def _march(solid, active, count, origin, ray, t, end, eps):  # type: ignore[no-u
         if t > end:
             break
     return -1.0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _hit(solid, active, count, origin, ray, begin, end, pixel, out):  # type: ignore[no-untyped-def]
+    """Fill ``out`` (HIT,) with what a ray meets; ``pixel`` is a pixel's width there."""
+    t = _march(solid, active, count, origin, ray, begin, end, 0.15 * pixel)
+    if t < 0.0:
+        return
+    x, y, z = origin[0] + ray[0] * t, origin[1] + ray[1] * t, origin[2] + ray[2] * t
+    out[FAR_OFF], out[AT], out[AT + 1], out[AT + 2] = t, x, y, z
+    normal = _normal(solid, active, count, x, y, z, 0.4 * pixel)
+    out[NORMAL], out[NORMAL + 1], out[NORMAL + 2] = normal
+    out[WHICH] = evaluate(solid, active, count, x, y, z)[1]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -443,102 +332,6 @@ def _cone_start(solid, active, count, origin, ray, spread, start, end):  # type:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _shade(scene, active, count, ray, x, y, z, size, lit):  # type: ignore[no-untyped-def]
-    """Add the colour of the surface point x, y, z to ``lit``; ``size`` is that of its normal's edge."""
-    normal = _normal(scene.solid, active, count, x, y, z, size)
-    material = evaluate(scene.solid, active, count, x, y, z)[1]
-    sky, shadow = _open_sky(scene, x, y, z, normal[0], normal[1], normal[2])
-    _colour(scene.materials[material], scene.light, x, y, z, normal, ray, sky, shadow, lit)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _pixel(scene, camera, active, count, u, v, begin, end, size, ray, lit):  # type: ignore[no-untyped-def]
-    """Add what one ray sees to ``lit``; returns how far it went, -1 for past everything."""
-    _ray(camera, u, v, ray)
-    pixel = 2.0 * camera.tangent / size * begin
-    t = _march(scene.solid, active, count, camera.eye, ray, begin, end, 0.15 * pixel)
-    if t > 0.0:
-        x, y, z = camera.eye[0] + ray[0] * t, camera.eye[1] + ray[1] * t, camera.eye[2] + ray[2] * t
-        _shade(scene, active, count, ray, x, y, z, 0.4 * pixel, lit)
-    return t
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _differs(out, far, row, column, jump):  # type: ignore[no-untyped-def]
-    """Whether a pixel's right, left, lower or upper neighbour looks or lies elsewhere."""
-    size = out.shape[0]
-    for side in range(4):
-        y = min(size - 1, max(0, row + (side == 0) - (side == 1)))
-        x = min(size - 1, max(0, column + (side == 2) - (side == 3)))
-        if abs(far[y, x] - far[row, column]) > jump:
-            return True
-        for channel in range(4):
-            if abs(out[y, x, channel] - out[row, column, channel]) > 0.06:
-                return True
-    return False
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _tile(scene, camera, active, left, top, tile, size, ray):  # type: ignore[no-untyped-def]
-    """Which rows a tile of pixels may meet and how far off: (count, distance or -1)."""
-    reach = scene.half * 1.7321
-    middle = math.sqrt(camera.eye[0] ** 2 + camera.eye[1] ** 2 + camera.eye[2] ** 2)
-    spread = camera.tangent * tile / size * 1.45
-    _ray(camera, (left + tile / 2) / size, (top + tile / 2) / size, ray)
-    count = _along(scene.solid, active, camera.eye, ray, spread)
-    if count == 0:
-        return 0, -1.0
-    start = max(1e-3, middle - reach)
-    begin = _cone_start(
-        scene.solid, active, count, camera.eye, ray, spread, start, middle + reach
-    )
-    return count, begin
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def trace(scene, camera, size):  # type: ignore[no-untyped-def]
-    """Picture and alpha through a pinhole: (size, size, 4) float32, linear, premultiplied.
-
-    One ray a pixel, and four where a neighbour differs.
-    """
-    tile, out = 8, np.zeros((size, size, 4), np.float32)
-    far = np.full((size, size), -1.0)
-    rough = np.zeros((size, size, 4), np.float32)
-    active = np.empty(scene.solid.rows.shape[0], np.int64)
-    ray, lit = np.empty(3), np.empty(3)
-    end = math.sqrt((camera.eye**2).sum()) + scene.half * 1.7321
-    jump = 6.0 * camera.tangent / size * end
-    tiles = size // tile
-    for fine in range(2):
-        for square in range(tiles * tiles):
-            top, left = square // tiles * tile, square % tiles * tile
-            count, begin = _tile(scene, camera, active, left, top, tile, size, ray)
-            if begin < 0.0:
-                continue
-            for row in range(top, top + tile):
-                for column in range(left, left + tile):
-                    if fine == 1 and not _differs(rough, far, row, column, jump):
-                        out[row, column] = rough[row, column]
-                        continue
-                    lit[:] = 0.0
-                    hits, rays = 0, 4 if fine == 1 else 1
-                    for sub in range(rays):
-                        u = (column + (0.5 if rays == 1 else 0.25 + 0.5 * (sub & 1))) / size
-                        v = (row + (0.5 if rays == 1 else 0.25 + 0.5 * (sub >> 1))) / size
-                        t = _pixel(
-                            scene, camera, active, count, u, v, begin, end, size, ray, lit
-                        )
-                        hits += t > 0.0
-                        if rays == 1:
-                            far[row, column] = t
-                    target = out if fine == 1 else rough
-                    for channel in range(3):
-                        target[row, column, channel] = lit[channel] / rays
-                    target[row, column, 3] = hits / rays
-    return out
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _ray(camera, u, v, ray):  # type: ignore[no-untyped-def]
     """Unit direction, in the object's axes, through picture coordinates u, v in 0..1."""
     turn = camera.turn
@@ -549,33 +342,77 @@ def _ray(camera, u, v, ray):  # type: ignore[no-untyped-def]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def trace_back(scene, camera, size):  # type: ignore[no-untyped-def]
-    """The surface farthest along each ray: (size, size, 4) float32 linear colour, last 0 or 1."""
-    out = np.zeros((size, size, 4), np.float32)
-    solid, eye = scene.solid, camera.eye
-    reach = scene.half * 1.7321
-    middle = math.sqrt(eye[0] ** 2 + eye[1] ** 2 + eye[2] ** 2)
-    end = middle + reach
+def _tile(solid, camera, half, active, left, top, size, ray):  # type: ignore[no-untyped-def]
+    """Which rows a tile of pixels may meet and how far off: (count, distance or -1)."""
+    reach = half * 1.7321
+    middle = math.sqrt(camera.eye[0] ** 2 + camera.eye[1] ** 2 + camera.eye[2] ** 2)
+    spread = camera.tangent * TILE / size * 1.45
+    _ray(camera, (left + TILE / 2) / size, (top + TILE / 2) / size, ray)
+    count = _along(solid, active, camera.eye, ray, spread)
+    if count == 0:
+        return 0, -1.0
+    start = max(1e-3, middle - reach)
+    begin = _cone_start(solid, active, count, camera.eye, ray, spread, start, middle + reach)
+    return count, begin
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def first_hits(solid, camera, half, wanted, offsets):  # type: ignore[no-untyped-def]
+    """What rays through some pixels meet first.
+
+    Args:
+        half: half the side of the cube about the origin that holds the solid.
+        wanted: (S, S) bool, the pixels to look through.
+        offsets: (R, 2) of the rays inside a pixel, in 0..1.
+
+    Returns:
+        (S, S, R, HIT) float32; FAR_OFF is -1 where a ray meets nothing or was not wanted.
+    """
+    size, rays = wanted.shape[0], offsets.shape[0]
+    out = np.zeros((size, size, rays, HIT), np.float32)
+    out[..., FAR_OFF] = -1.0
     active = np.empty(solid.rows.shape[0], np.int64)
-    ray, back, far, lit = np.empty(3), np.empty(3), np.empty(3), np.empty(3)
-    eps = 0.2 * camera.tangent / size * middle
+    ray = np.empty(3)
+    end = math.sqrt((camera.eye**2).sum()) + half * 1.7321
+    for top in range(0, size, TILE):
+        for left in range(0, size, TILE):
+            count, begin = _tile(solid, camera, half, active, left, top, size, ray)
+            if begin < 0.0:
+                continue
+            pixel = 2.0 * camera.tangent / size * begin
+            for row in range(top, top + TILE):
+                for column in range(left, left + TILE):
+                    for index in range(rays if wanted[row, column] else 0):
+                        u = (column + offsets[index, 0]) / size
+                        v = (row + offsets[index, 1]) / size
+                        _ray(camera, u, v, ray)
+                        _hit(
+                            solid, active, count, camera.eye, ray, begin, end,
+                            pixel, out[row, column, index],
+                        )  # fmt: skip
+    return out
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def last_hits(solid, camera, half, size):  # type: ignore[no-untyped-def]
+    """What the ray through each pixel's centre leaves last: (size, size, 1, HIT) float32."""
+    out = np.zeros((size, size, 1, HIT), np.float32)
+    out[..., FAR_OFF] = -1.0
+    reach = half * 1.7321
+    end = math.sqrt((camera.eye**2).sum()) + reach
+    active = np.empty(solid.rows.shape[0], np.int64)
+    ray, far = np.empty(3), np.empty(3)
+    pixel = camera.tangent / size * (end - reach)
     for row in range(size):
         for column in range(size):
             _ray(camera, (column + 0.5) / size, (row + 0.5) / size, ray)
-            count = _along(solid, active, eye, ray, camera.tangent / size)
+            count = _along(solid, active, camera.eye, ray, camera.tangent / size)
             if count == 0:
                 continue
             for axis in range(3):
-                far[axis], back[axis] = eye[axis] + ray[axis] * end, -ray[axis]
-            t = _march(solid, active, count, far, back, 0.0, 2.0 * reach, eps)
-            if t < 0.0:
-                continue
-            x, y, z = far[0] + back[0] * t, far[1] + back[1] * t, far[2] + back[2] * t
-            lit[:] = 0.0
-            _shade(scene, active, count, back, x, y, z, 2.0 * eps, lit)
-            for channel in range(3):
-                out[row, column, channel] = lit[channel]
-            out[row, column, 3] = 1.0
+                far[axis] = camera.eye[axis] + ray[axis] * end
+                ray[axis] = -ray[axis]
+            _hit(solid, active, count, far, ray, 0.0, 2.0 * reach, 2.0 * pixel, out[row, column, 0])
     return out
 
 
@@ -600,26 +437,18 @@ def fill_frustum(solid, camera, slopes, depths, cell):  # type: ignore[no-untype
                 slant = math.sqrt(1.0 + x * x + y * y)
                 radius = math.sqrt(across**2 + (0.5 * block * thick * slant) ** 2) * 1.05
                 px, py, pz = _place(camera, x, y, depth)
-                d = evaluate(
-                    solid, everything, everything.shape[0], px, py, pz
-                )[0]
+                d = evaluate(solid, everything, everything.shape[0], px, py, pz)[0]
                 if d > radius + cell:
                     continue
                 if d < -radius - cell:
                     out[top : top + block, left : left + block, near : near + block] = 255
                     continue
-                count = _within(
-                    solid, active, radius + cell, px, py, pz
-                )
+                count = _within(solid, active, radius + cell, px, py, pz)
                 for row in range(top, top + block):
                     for column in range(left, left + block):
                         for index in range(near, near + block):
-                            px, py, pz = _place(
-                                camera, slopes[column], slopes[row], depths[index]
-                            )
-                            d = evaluate(
-                                solid, active, count, px, py, pz
-                            )[0]
+                            px, py, pz = _place(camera, slopes[column], slopes[row], depths[index])
+                            d = evaluate(solid, active, count, px, py, pz)[0]
                             share = min(1.0, max(0.0, 0.5 - d / cell))
                             out[row, column, index] = int(255.0 * share + 0.5)
     return out
