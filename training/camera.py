@@ -29,13 +29,13 @@ class Pose:
 def random_pose(random: np.random.Generator) -> Pose:
     """Mostly near a quarter turn, mostly from a little above, mostly 40 degrees wide."""
     if random.random() < 0.6:
-        azimuth = 90 * random.integers(4) + random.uniform(-35, 35)
+        azimuth = float(90 * random.integers(4) + random.uniform(-35, 35))
     else:
-        azimuth = random.uniform(0, 360)
+        azimuth = float(random.uniform(0, 360))
     elevation = float(np.clip(random.normal(17, 9), -5, 50))
     usual = random.random() < USUAL_VIEW
     view = frustum.FIELD_OF_VIEW if usual else random.uniform(20, 55)
-    return Pose(float(azimuth), elevation, float(random.normal(0, 1.5)), float(view))
+    return Pose(azimuth, elevation, float(random.normal(0, 1.5)), float(view))
 
 
 def camera_turn(pose: Pose) -> np.ndarray:

@@ -19,7 +19,7 @@ from .shapes.families import HELD_OUT, TRAINED
 
 
 def tile(one: Sample, both: bool) -> np.ndarray:
-    """(H, W, 3) uint8 the picture on grey; with ``both`` the back and the middle depth beside it."""
+    """(H, W, 3) uint8 the picture on grey; with ``both`` back and side beside it."""
     alpha = one.picture[..., 3:] / 255.0
     front = one.picture[..., :3] * alpha + 225 * (1 - alpha)
     if not both:
@@ -28,9 +28,8 @@ def tile(one: Sample, both: bool) -> np.ndarray:
     inside = one.occupancy > 127
     side = inside.any(axis=1).repeat(2, axis=0)
     side = side[:, np.linspace(0, side.shape[1] - 1, 160).astype(int)]
-    return np.concatenate(
-        (front, back, 255 * np.repeat(~side[..., None], 3, axis=2)), axis=1
-    ).astype(np.uint8)
+    outline = 255 * np.repeat(~side[..., None], 3, axis=2)
+    return np.concatenate((front, back, outline), axis=1).astype(np.uint8)
 
 
 def sheet(samples: Sequence[Sample], columns: int, both: bool = False) -> Image.Image:
@@ -50,7 +49,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--hidden", action="store_true", help="show back and side too")
     options = parser.parse_args()
-    table = TRAINED | HELD_OUT
+    table = {**TRAINED, **HELD_OUT}
     families = {options.family: table[options.family]} if options.family else TRAINED
     samples = [sample((options.seed, index), families) for index in range(options.count)]
     sheet(samples, 3 if options.hidden else 8, options.hidden).save(options.out)

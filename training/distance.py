@@ -360,10 +360,8 @@ def _tile(solid, camera, half, active, left, top, size, ray):  # type: ignore[no
 def first_hits(solid, camera, half, wanted, offsets):  # type: ignore[no-untyped-def]
     """What rays through some pixels meet first.
 
-    Args:
-        half: half the side of the cube about the origin that holds the solid.
-        wanted: (S, S) bool, the pixels to look through.
-        offsets: (R, 2) of the rays inside a pixel, in 0..1.
+    ``half`` is half the side of the cube about the origin that holds the solid, ``wanted`` (S, S)
+    bool are the pixels to look through, ``offsets`` (R, 2) the rays inside a pixel, in 0..1.
 
     Returns:
         (S, S, R, HIT) float32; FAR_OFF is -1 where a ray meets nothing or was not wanted.

@@ -39,5 +39,5 @@ def bin_depths(field_of_view: float) -> np.ndarray:
 
 
 def ray_slopes(size: int, field_of_view: float) -> np.ndarray:
-    """(size,) float64, x / depth of a row's pixel centres, left to right; y goes alike, downwards."""
+    """(size,) float64, x / depth of a row's pixel centres, left to right; y alike, downwards."""
     return ((np.arange(size) + 0.5) / size * 2 - 1) * half_tangent(field_of_view)

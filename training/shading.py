@@ -126,7 +126,7 @@ def _open_sky(around, x, y, z, nx, ny, nz):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def _colour(material, light, x, y, z, n, view, sky, shadow, out):  # type: ignore[no-untyped-def]
-    """Add a point's lit linear colour to ``out``; ``n`` its normal, ``view`` the ray's direction."""
+    """Add a point's lit linear colour to ``out``; ``n`` is its normal, ``view`` the ray."""
     share = _mix(material, x, y, z)
     grain = 1.0 + material[GRAIN] * (_noise(23.0 * x, 23.0 * y, 23.0 * z) - 0.5)
     lambert = max(0.0, n[0] * light[KEY] + n[1] * light[KEY + 1] + n[2] * light[KEY + 2]) * shadow
@@ -149,10 +149,8 @@ def _colour(material, light, x, y, z, n, view, sky, shadow, out):  # type: ignor
 def shade(around, hits, eye, behind):  # type: ignore[no-untyped-def]
     """Linear premultiplied colour of rays' hits, averaged over the rays of each pixel.
 
-    Args:
-        hits: (S, S, R, HIT) float32.
-        eye: (3,) float64, the camera.
-        behind: whether the surface is looked at from the far side.
+    ``hits`` is (S, S, R, HIT) float32, ``eye`` (3,) the camera; ``behind`` says that the surface is
+    looked at from the far side.
 
     Returns:
         (S, S, 4) float32; alpha is the share of rays that met something.

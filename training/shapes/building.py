@@ -25,8 +25,8 @@ def building(random: np.random.Generator) -> Program:
         _tower(program, random, half)
     if random.random() < 0.4:
         with program.styled(material=2):
-            at = (half[0] * u(-0.6, 0.6), half[1] * u(-0.5, 0.5), 2 * half[2] + 0.15)
-            program.box(at, (0.05, 0.05, u(0.15, 0.3)), 0.004)
+            top = (half[0] * u(-0.6, 0.6), half[1] * u(-0.5, 0.5), 2 * half[2] + 0.15)
+            program.box(top, (0.05, 0.05, u(0.15, 0.3)), 0.004)
     if random.random() < 0.3:
         with program.styled(material=3):
             program.box((0, 0, 0), (half[0] * 1.3, half[1] * 1.3, 0.03), 0.01)

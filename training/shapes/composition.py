@@ -17,7 +17,9 @@ def random_turn(random: np.random.Generator) -> np.ndarray:
     return rotation(random.normal(size=3), random.uniform(0, 360))
 
 
-def random_part(program: Program, random: np.random.Generator, centre: np.ndarray, size: float):
+def random_part(
+    program: Program, random: np.random.Generator, centre: np.ndarray, size: float
+) -> None:
     """Add one primitive of about ``size`` at ``centre``."""
     half = size * np.exp(random.normal(0, 0.45, 3))
     turn = random_turn(random)

@@ -10,8 +10,24 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from . import aircraft, bars, bird, building, composition, four_legged, furniture, head, held_out
-from . import plant, road, soft, stack, tool, two_legged, vessel
+from . import (
+    aircraft,
+    bars,
+    bird,
+    building,
+    composition,
+    four_legged,
+    furniture,
+    head,
+    held_out,
+    plant,
+    road,
+    soft,
+    stack,
+    tool,
+    two_legged,
+    vessel,
+)
 from .program import Program
 
 Family = Callable[[np.random.Generator], Program]

@@ -1,4 +1,4 @@
-"""Families that are never trained on: fish, lamps, locomotives; they tell whether it generalises."""
+"""Families that are never trained on: fish, lamps, locomotives. They tell what carries over."""
 
 from __future__ import annotations
 

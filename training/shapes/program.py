@@ -180,8 +180,8 @@ class Program:
         sizes = (half, min(rounding, 0.9 * half))
         self._add(k.EXTRUSION, centre, turn, sizes, reach, points)
 
-    def bend(self, bend: tuple[float, float] = (0, 0), wave: Vector = (0, 1, 0), twist: float = 0):
-        """Deform the whole shape: x and y sheared by z squared, a wave along z, a twist about it."""
+    def bend(self, bend: Vector = (0, 0), wave: Vector = (0, 1, 0), twist: float = 0) -> None:
+        """Deform the whole shape: x and y sheared by z squared, a wave along z, a twist."""
         slope = 2 * math.hypot(*bend) + abs(wave[0] * wave[1]) + 0.8 * abs(twist)
         self.deformation = np.array([*bend, *wave, twist, 1.0 + slope])
 
@@ -190,7 +190,7 @@ class Program:
         kind: int,
         centre: Vector,
         turn: np.ndarray | None,
-        sizes: Sequence[float],
+        sizes: Vector,
         reach: float,
         polygon: np.ndarray | None = None,
     ) -> None:

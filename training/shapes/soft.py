@@ -42,9 +42,9 @@ def fruit(random: np.random.Generator) -> Program:
         line = smooth(np.stack((radius, height), axis=1), 2, closed=False)
         program.lathe(np.concatenate(([(0, line[0, 1])], line, [(0, line[-1, 1])])), rounding=0.01)
     elif kind == 1:
-        ribs, radius = int(random.integers(5, 12)), u(0.2, 0.3)
+        ribs, tall = int(random.integers(5, 12)), u(0.2, 0.3)
         with program.styled(around=ribs, blend=u(0.02, 0.08)):
-            program.ellipsoid((0.2, 0, 0), (0.22, u(0.1, 0.15), radius))
+            program.ellipsoid((0.2, 0, 0), (0.22, u(0.1, 0.15), tall))
     elif kind == 2:
         angle = np.linspace(-u(0.4, 1.2), u(0.4, 1.2), 7)
         points = np.stack((np.cos(angle) * 0.8 - 0.7, 0 * angle, np.sin(angle) * 0.8), axis=1)

@@ -44,7 +44,8 @@ def _handle(program: Program, random: np.random.Generator, line: np.ndarray) -> 
     start, end = _radius_at(line, low) - radius * 0.3, _radius_at(line, top) - radius * 0.3
     reach = max(start, end) + out
     points = [(start, 0, low), (reach * 0.93, 0, low + 0.15 * (top - low)),
-              (reach, 0, (low + top) / 2), (reach * 0.95, 0, top - 0.1 * (top - low)), (end, 0, top)]  # fmt: skip
+              (reach, 0, (low + top) / 2), (reach * 0.95, 0, top - 0.1 * (top - low)),
+              (end, 0, top)]  # fmt: skip
     with program.styled(material=int(random.choice((0, 0, 1))), blend=0.02):
         program.tube(points, [radius] * len(points), u(0.6, 1.6))
 
