@@ -108,7 +108,13 @@ def held_out(count: int, seed: int = 7) -> Batch:
     return collect([sample((seed, index), HELD_OUT) for index in range(count)])
 
 
-def generate(folder: Path, seed: int, keep: int, ahead: int) -> Iterator[Path]:
+def generate(
+    folder: Path,
+    seed: int,
+    keep: int,
+    ahead: int,
+    families: Mapping[str, tuple[Family, float]] = TRAINED,
+) -> Iterator[Path]:
     """Write shard after shard, without end.
 
     Shards are named by their number, and a number is never used twice in a folder: what was made
@@ -119,6 +125,7 @@ def generate(folder: Path, seed: int, keep: int, ahead: int) -> Iterator[Path]:
         seed: of this process; two that fill one folder take different ones.
         keep: shards of this process that stay; beyond that the oldest go.
         ahead: shards that nobody has read yet; with so many of them it waits.
+        families: to draw from.
     """
     folder.mkdir(parents=True, exist_ok=True)
     counter = folder / f"next-{seed}.txt"
@@ -128,7 +135,7 @@ def generate(folder: Path, seed: int, keep: int, ahead: int) -> Iterator[Path]:
             time.sleep(5)
         path = folder / f"shard-{seed}-{number:06d}.npz"
         seeds = [(seed, number, index) for index in range(SHARD)]
-        write_shard(path, collect([sample(one) for one in seeds]))
+        write_shard(path, collect([sample(one, families) for one in seeds]))
         number += 1
         counter.write_text(str(number))
         for old in sorted(folder.glob(f"shard-{seed}-*.npz"))[:-keep]:
@@ -217,9 +224,12 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=int, default=600, help="shards; the oldest go")
     parser.add_argument("--ahead", type=int, default=64, help="unread shards; more are not made")
+    parser.add_argument("--only", nargs="+", choices=list(TRAINED), default=list(TRAINED))
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    for path in generate(options.folder, options.seed, options.keep, options.ahead):
+    families = {name: TRAINED[name] for name in options.only}
+    numbers = options.seed, options.keep, options.ahead
+    for path in generate(options.folder, *numbers, families):
         log.info("wrote %s", path)
 
 

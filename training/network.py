@@ -170,7 +170,9 @@ class Losses:
     total: Tensor
 
 
-def losses(answer: tuple[Tensor, Tensor, Tensor], target: Target) -> Losses:
+def losses(
+    answer: tuple[Tensor, Tensor, Tensor], target: Target, back_weight: float = 0.5
+) -> Losses:
     """Cross-entropy inside the mask, absolute error of the back's colour and of the elevation."""
     logits, back, elevation = answer
     rays = target.mask.sum().clamp_min(1)
@@ -179,7 +181,8 @@ def losses(answer: tuple[Tensor, Tensor, Tensor], target: Target) -> Losses:
     seen = target.mask * (target.back.amax(dim=1, keepdim=True) > 0)
     colour = ((back - target.back).abs() * seen).sum() / (3 * seen.sum().clamp_min(1))
     tilt = (elevation - target.elevation).abs().mean()
-    return Losses(occupancy, colour, tilt, 4 * occupancy + 0.5 * colour + 0.05 * tilt)
+    total = 4 * occupancy + back_weight * colour + 0.05 * tilt
+    return Losses(occupancy, colour, tilt, total)
 
 
 def overlap(logits: Tensor, target: Target) -> Tensor:

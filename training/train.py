@@ -42,6 +42,7 @@ class Recipe:
         batch: samples a step.
         rate: the learning rate's height.
         decay: of the weights.
+        back_weight: of the back's colour in the loss.
         cool: share of the minutes at the end in which the rate falls to nothing.
         uses: how often a sample is drawn, on average, before its shard may be replaced.
         average: share of the averaged weights that a step keeps.
@@ -56,6 +57,7 @@ class Recipe:
     batch: int = 8
     rate: float = 1.5e-3
     decay: float = 0.02
+    back_weight: float = 0.5
     cool: float = 0.35
     uses: float = 1.0
     average: float = 0.999
@@ -154,7 +156,7 @@ def step(run: Run, recipe: Recipe, batch: Batch) -> dict[str, float]:
     for group in run.optimiser.param_groups:
         group["lr"] = rate_at(recipe, run)
     picture, tangent, target = tensors(batch)
-    parts = losses(run.network(picture, tangent), target)
+    parts = losses(run.network(picture, tangent), target, recipe.back_weight)
     run.optimiser.zero_grad()
     parts.total.backward()
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
