@@ -109,3 +109,30 @@ def place(grid: np.ndarray, half: float, pose: Pose, fill: float) -> distance.Pi
     if (low[2] - eye[2]) / depth < near or (high[2] - eye[2]) / depth > far:
         return None
     return distance.Pinhole(turn @ eye, turn * depth, tangent)
+
+
+def refine(
+    solid: distance.Solid, half: float, camera: distance.Pinhole, fill: float
+) -> distance.Pinhole:
+    """Move the camera until the outline that it really sees fills the frame.
+
+    Points on a coarse grid miss thin parts and cannot follow what is strongly bent.
+    """
+    size = frustum.GRID
+    every, centre = np.ones((size, size), bool), np.array([[0.5, 0.5]])
+    for _ in range(4):
+        hits = distance.first_hits(solid, camera, half, every, centre)
+        rows, columns = np.nonzero(hits[:, :, 0, distance.FAR_OFF] > 0)
+        if len(rows) == 0:
+            return camera
+        low = np.array((columns.min(), rows.min())) / size
+        high = np.array((columns.max() + 1, rows.max() + 1)) / size
+        share = (high - low).max() / fill
+        middle = (low + high - 1) * camera.tangent
+        if abs(share - 1) < 0.04 and np.abs(middle).max() < 0.04 * camera.tangent:
+            return camera
+        step = np.array((*middle, 1 - share))
+        camera = distance.Pinhole(
+            camera.eye + camera.turn @ step, camera.turn * share, camera.tangent
+        )
+    return camera

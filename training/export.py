@@ -74,6 +74,7 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
     Raises:
         onnx.checker.ValidationError: the graph is not a valid one.
     """
+    count = torch.export.Dim("count")
     example = (torch.zeros(2, 4, frustum.IMAGE, frustum.IMAGE), torch.full((2,), 0.36))
     program = torch.onnx.export(
         network,
@@ -81,7 +82,7 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
         dynamo=True,
         input_names=list(INPUTS),
         output_names=list(OUTPUTS),
-        dynamic_shapes=({0: torch.export.Dim("count")}, {0: torch.export.Dim("count")}),
+        dynamic_shapes=({0: count}, {0: count}),
         verbose=False,
     )
     model = program.model_proto
@@ -108,7 +109,8 @@ def difference(network: Reconstructor, path: Path, picture: np.ndarray) -> dict[
 
 def main() -> None:
     """Export a checkpoint and say how far it is from torch."""
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    log.setLevel(logging.INFO)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("out", type=Path)

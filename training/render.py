@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from . import distance, frustum, shading
-from .camera import Pose, extent, place, random_pose
+from .camera import Pose, extent, place, random_pose, refine
 from .shapes.program import Program
 
 CENTRE = np.array([[0.5, 0.5]])  # of a pixel
@@ -86,14 +86,16 @@ def render(program: Program, random: np.random.Generator) -> Sample | None:
         fill = frustum.FILL * random.uniform(0.96, 1.03)
         camera = place(grid, half, pose, fill)
         if camera is not None:
-            return view(solid, around, camera, pose)
+            made = view(solid, around, refine(solid, half, camera, fill), pose)
+            if made is not None:
+                return made
     return None
 
 
 def view(
     solid: distance.Solid, around: shading.Surroundings, camera: distance.Pinhole, pose: Pose
 ) -> Sample | None:
-    """What ``camera`` sees of a solid; None if that is next to nothing."""
+    """What ``camera`` sees of a solid; None if that is next to nothing, or leaves the grid."""
     picture = straight(photograph(solid, around, camera))
     if (picture[..., 3] > 127).sum() < 300:
         return None
@@ -102,6 +104,8 @@ def view(
     unit = float(np.linalg.norm(camera.turn[:, 2]))
     cell = float(depths[1] - depths[0]) * unit
     occupancy = distance.fill_frustum(solid, camera, slopes, depths, cell)
+    if max(occupancy[..., 0].max(), occupancy[..., -1].max()) > 127:
+        return None
     far = distance.last_hits(solid, camera, around.half, frustum.GRID)
     back = srgb(shading.shade(around, far, camera.eye, True)[..., :3])
     return Sample(picture, occupancy, back, math.radians(pose.elevation), pose.field_of_view)

@@ -95,14 +95,16 @@ def test_a_few_steps_learn_a_batch_by_heart(batch: Batch) -> None:
 
 @pytest.mark.slow
 def test_two_minutes_of_training_then_export(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "training.train", "--minutes", "2", "--judged", "16"]
-    command += ["--judge-every", "0.5", "--out", str(tmp_path), "--shards", str(tmp_path / "cache")]
+    command = [sys.executable, "-m", "training.train", "--minutes", "2"]
+    command += ["--out", str(tmp_path), "--shards", str(tmp_path / "cache")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, check=True, timeout=900, env=environment, cwd=ROOT)
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert float(rows[-1]["seen_occupancy"]) < float(rows[0]["seen_occupancy"])
-    assert float(rows[-1]["train_total"]) < float(rows[0]["train_total"])
+    assert len(rows) >= 4
+    for score in ("seen_occupancy", "held_occupancy"):
+        assert float(rows[-1][score]) < 0.97 * float(rows[0][score])
+    assert float(rows[-1]["seen_iou"]) > float(rows[0]["seen_iou"])
     out = tmp_path / "small.onnx"
     command = [sys.executable, "-m", "training.export", str(tmp_path / "last.pt"), str(out)]
     done = subprocess.run(
