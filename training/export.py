@@ -74,7 +74,7 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
     Raises:
         onnx.checker.ValidationError: the graph is not a valid one.
     """
-    count = torch.export.Dim("count")
+    any_number = {0: torch.export.Dim.DYNAMIC}
     example = (torch.zeros(2, 4, frustum.IMAGE, frustum.IMAGE), torch.full((2,), 0.36))
     program = torch.onnx.export(
         network,
@@ -82,7 +82,7 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
         dynamo=True,
         input_names=list(INPUTS),
         output_names=list(OUTPUTS),
-        dynamic_shapes=({0: count}, {0: count}),
+        dynamic_shapes=(any_number, any_number),
         verbose=False,
     )
     model = program.model_proto

@@ -96,6 +96,7 @@ def test_a_few_steps_learn_a_batch_by_heart(batch: Batch) -> None:
 @pytest.mark.slow
 def test_two_minutes_of_training_then_export(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "training.train", "--minutes", "2"]
+    command += ["--width", "24", "--batch", "4"]  # many steps, also where other work runs beside
     command += ["--out", str(tmp_path), "--shards", str(tmp_path / "cache")]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, check=True, timeout=900, env=environment, cwd=ROOT)
