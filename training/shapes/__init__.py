@@ -1,0 +1,1 @@
+"""Shapes from seeds, one family a file; see ``families``."""
