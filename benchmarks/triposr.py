@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bench
 import triposr_scene
 
-from glimpse3d.reconstructors.triposr import checkpoint, config
+from glimpse3d.reconstructors.triposr import CONFIG, config
 from glimpse3d.reconstructors.triposr.network import THRESHOLD, TripoSR
 from glimpse3d.reconstructors.triposr.triplane import sample
 
@@ -68,9 +68,9 @@ class Row(NamedTuple):
 
 def write_model(folder: Path) -> None:
     """The published layout with random weights: about 1.7 GB."""
-    (folder / checkpoint.CONFIG).write_text(SIZES, "utf-8")
+    (folder / CONFIG).write_text(SIZES, "utf-8")
     with torch.device("meta"):
-        shapes = TripoSR(config.read(folder / checkpoint.CONFIG)).state_dict()
+        shapes = TripoSR(config.read(folder / CONFIG)).state_dict()
     rng = torch.Generator().manual_seed(0)
     weights = {}
     for name, each in shapes.items():

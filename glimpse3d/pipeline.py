@@ -45,6 +45,7 @@ def run(
     progress = progress or Progress()
     prompt = prompt or Prompt()
     check_prompt(image, prompt)
+    check_ready(settings)
     try:
         return _run(image, settings, progress, prompt)
     except MemoryError as error:
@@ -142,6 +143,18 @@ def check_prompt(image: Image, prompt: Prompt) -> None:
                 f"the box reaches beyond the picture of {image.width} x {image.height} pixels",
                 "give left,top,right,bottom in pixels of the picture",
             )
+
+
+def check_ready(settings: Settings) -> None:
+    """Refuse a run whose end is known now: a backend asked for by name lacks what it needs.
+
+    Raises:
+        BackendUnavailable, WeightsMissing, BadFile: of the first such backend.
+    """
+    for stage in plugins.BUILTIN:
+        name = getattr(settings, stage)
+        if name != "auto":
+            plugins.check_ready(stage, name, _own(stage, name, settings))
 
 
 def hold_to_prompt(cutout: Image, prompt: Prompt) -> Image:

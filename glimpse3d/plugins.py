@@ -14,6 +14,7 @@ from typing import Any
 
 from .errors import BackendUnavailable, UnknownBackend
 from .settings import changed
+from .stages import WithWeights
 
 BUILTIN: dict[str, dict[str, str]] = {
     "matte": {
@@ -64,6 +65,17 @@ def find(stage: str, name: str) -> Any:
 def backend(stage: str, name: str) -> Any:
     """The one instance of a backend in this process, so that what it loaded stays warm."""
     return find(stage, name)()
+
+
+def check_ready(stage: str, name: str, settings: Any) -> None:
+    """Refuse a backend that lacks a package or its weights, before anything is computed.
+
+    Raises:
+        BackendUnavailable, WeightsMissing, BadFile: as far as a look at the disk tells.
+    """
+    found = backend(stage, name)
+    if isinstance(found, WithWeights):
+        found.check_ready(settings)
 
 
 def settings_for(stage: str, name: str, preset: str, options: Mapping[str, Any]) -> Any:

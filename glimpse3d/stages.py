@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
+from .models import Model
 from .progress import Progress
 from .types import Image, Prompt, Reconstruction
 
@@ -53,6 +54,27 @@ class Backend(Protocol):
 
     def unload(self) -> None:
         """Give back what ``load`` took."""
+
+
+@runtime_checkable
+class WithWeights(Protocol):
+    """What a backend has, too, whose weights do not come with its package.
+
+    Attributes:
+        MODEL: whose weights its settings name unless they are changed; one of ``models.KNOWN``.
+    """
+
+    MODEL: ClassVar[Model]
+
+    @staticmethod
+    def check_ready(settings: Any) -> None:
+        """Refuse what ``load`` would refuse, as far as a look at the disk tells. Cheap.
+
+        Raises:
+            BackendUnavailable: a package is missing.
+            WeightsMissing: weights are not here.
+            BadFile: they were cut short.
+        """
 
 
 @runtime_checkable

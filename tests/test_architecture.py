@@ -70,8 +70,10 @@ ALLOWED = {
     "glimpse3d.progress": Row((), ("glimpse3d.errors", "glimpse3d.types")),
     "glimpse3d.settings": Row((), ("glimpse3d.errors",)),
     "glimpse3d.types": Row(("numpy",), ("glimpse3d.errors", "glimpse3d.settings")),
-    "glimpse3d.stages": Row((), ("glimpse3d.errors", "glimpse3d.progress", "glimpse3d.types")),
-    "glimpse3d.plugins": Row((), ("glimpse3d.errors", "glimpse3d.settings")),
+    "glimpse3d.stages": Row(
+        (), ("glimpse3d.errors", "glimpse3d.models", "glimpse3d.progress", "glimpse3d.types")
+    ),
+    "glimpse3d.plugins": Row((), ("glimpse3d.errors", "glimpse3d.settings", "glimpse3d.stages")),
     "glimpse3d.coords": Row(
         ("numpy",), ("glimpse3d.errors", "glimpse3d.formats.sh", "glimpse3d.types")
     ),
@@ -132,7 +134,9 @@ ALLOWED = {
     "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
-    "inference_server.catalogue": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    "inference_server.catalogue": Row(
+        (), (*CONTRACTS, "glimpse3d.plugins", *(f"glimpse3d.{name}" for name in WEIGHTS))
+    ),
     "inference_server.dispatch": Row((), ("glimpse3d.errors", *QUEUE)),
     "inference_server.jobs": Row(
         ("msgpack",), ("glimpse3d.__version__", "glimpse3d.errors", *QUEUE, *CLIENT)

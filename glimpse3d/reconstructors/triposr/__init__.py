@@ -4,3 +4,7 @@
 that want to ask it directly. The model is of Tochilkin et al. 2024, "TripoSR: Fast 3D Object
 Reconstruction from a Single Image" (arXiv 2403.02151); its weights are stabilityai/TripoSR.
 """
+
+# A folder with the model holds the first, and one of the others; the first that is there is read.
+CONFIG = "config.yaml"
+WEIGHTS = ("model.safetensors", "model.ckpt")

@@ -11,8 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ... import models, weights
 from ...errors import BackendUnavailable
 from ...settings import check, option
+from . import CONFIG, WEIGHTS
 
 if TYPE_CHECKING:
     from ...progress import Progress
@@ -70,6 +72,7 @@ class TripoSRReconstructor:
         "standard": {"resolution": 256},
         "high": {"resolution": 384},
     }
+    MODEL = models.TRIPOSR
     TITLE = "TripoSR"
     WHEN = "photographs and renderings of single things; 1.7 GB of weights, a minute without a GPU"
 
@@ -81,6 +84,12 @@ class TripoSRReconstructor:
     def loaded(self) -> bool:
         """Whether a network is held."""
         return self._network is not None
+
+    @staticmethod
+    def check_ready(settings: TripoSRSettings) -> None:
+        """See ``stages.WithWeights``."""
+        _check_installed()
+        weights.folder(settings.weights, settings.revision, (CONFIG,), WEIGHTS)
 
     def load(self, settings: TripoSRSettings, progress: Progress) -> None:
         """Read the weights, and decide how much is done at once.

@@ -1,6 +1,6 @@
 """The weights' file, read without trusting it.
 
-Owns the file names, the reading (memory-mapped, never running code that a file may hold) and the
+Owns the reading (memory-mapped, never running code that a file may hold) and the
 comparison with what the network needs. Must not know what the tensors are for.
 """
 
@@ -17,11 +17,9 @@ import torch
 from torch import Tensor
 
 from ...errors import BadFile, WeightsMissing
+from . import WEIGHTS
 
-CONFIG = "config.yaml"
 VISION_CONFIG = "dino_config.json"
-# The first that is there is read.
-WEIGHTS = ("model.safetensors", "model.ckpt")
 
 _HINT = "fetch them again with: glimpse3d models fetch triposr"
 _FLOATS = (torch.float32, torch.float16, torch.bfloat16)

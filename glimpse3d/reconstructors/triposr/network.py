@@ -21,7 +21,7 @@ from ... import weights
 from ...errors import InvalidData
 from ...progress import Progress
 from ...types import Camera, Mesh
-from . import checkpoint, config, extraction, memory, picture, renderer
+from . import CONFIG, WEIGHTS, checkpoint, config, extraction, memory, picture, renderer
 from .config import Config, VisionConfig
 from .tokenizer import ImageTokenizer
 from .transformer import Transformer
@@ -86,9 +86,8 @@ class TripoSR(nn.Module):
             BadFile: what is there is damaged, or another model's.
             OutOfMemory: it does not fit; nothing was read.
         """
-        files = (checkpoint.CONFIG,)
-        folder = weights.folder(folder_or_repo_id, revision or "", files, checkpoint.WEIGHTS)
-        sizes = config.read(folder / checkpoint.CONFIG)
+        folder = weights.folder(folder_or_repo_id, revision or "", (CONFIG,), WEIGHTS)
+        sizes = config.read(folder / CONFIG)
         vision_file = folder / checkpoint.VISION_CONFIG
         vision = config.read_vision(vision_file) if vision_file.exists() else config.DINO_VITB16
         with torch.device("meta"):
