@@ -30,6 +30,9 @@ from .progress import Progress
 
 _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+# The library reads that much between two reports: its own 10 MB let a slow line look like a dead
+# one, and a cancel wait.
+constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
 _TRANSFER = 0.95  # of a file's share; the rest is hashing it
 
 
@@ -46,14 +49,9 @@ def fetch(model: Model, progress: Progress) -> Path:
         OutputFailed: the cache cannot be written.
         Cancelled: the caller asked to stop.
     """
+    weights.check_fetchable(model)
     wanted = weights.missing(model)
     total = sum(file.size for file in wanted)
-    if wanted and weights.offline():
-        raise WeightsMissing(
-            f"the weights of {model.title} are not here, and HF_HUB_OFFLINE forbids fetching them",
-            f"unset it and run: glimpse3d models fetch {model.name}",
-            model.name,
-        )
     with _refusals(model):
         _check_room(model)
         for file in wanted:

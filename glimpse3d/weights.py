@@ -8,6 +8,7 @@ Must not know what a model does; never fetches: that is ``hub.py``, and only whe
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import models
-from .errors import BadFile, WeightsMissing
+from .errors import BackendUnavailable, BadFile, WeightsMissing
 
 if TYPE_CHECKING:
     from .models import Model, ModelFile
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 _REPO_ID = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _TRUE = ("1", "ON", "YES", "TRUE")
+_HUB = "https://huggingface.co"
+# What fetching needs beyond the base install.
+_PACKAGES = ("huggingface_hub", "httpx2")
 _BLOCK = 1 << 23  # bytes hashed between two reports
 
 
@@ -120,6 +124,31 @@ def offline() -> bool:
     """Whether the environment forbids asking the hub."""
     value = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
     return value.upper() in _TRUE
+
+
+def source(model: Model) -> str:
+    """Where a model would be fetched from, for whoever is asked: a page of the hub or a mirror."""
+    return f"{os.environ.get('HF_ENDPOINT') or _HUB}/{model.repo_id}"
+
+
+def check_fetchable(model: Model) -> None:
+    """Refuse a fetch that could not even begin. Asks neither the network nor the hub's library.
+
+    Raises:
+        BackendUnavailable: a package is missing.
+        WeightsMissing: there is something to fetch, and the environment forbids it.
+    """
+    lacking = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if lacking:
+        raise BackendUnavailable(
+            f"the package {lacking[0]} is not installed", "run: pip install 'glimpse3d[triposr]'"
+        )
+    if missing(model) and offline():
+        raise WeightsMissing(
+            f"the weights of {model.title} are not here, and HF_HUB_OFFLINE forbids fetching them",
+            f"unset it and run: glimpse3d models fetch {model.name}",
+            model.name,
+        )
 
 
 def repository(repo_id: str) -> Path:

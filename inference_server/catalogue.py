@@ -10,16 +10,28 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from glimpse3d import plugins
-from glimpse3d.errors import BackendUnavailable, Glimpse3DError, InvalidData, InvalidSettings
+from glimpse3d import plugins, weights
+from glimpse3d.errors import (
+    BackendUnavailable,
+    BadFile,
+    Glimpse3DError,
+    InvalidData,
+    InvalidSettings,
+    UnknownBackend,
+    WeightsMissing,
+)
+from glimpse3d.models import Model
 from glimpse3d.settings import PRESETS, Settings, describe, from_dict, to_dict
+from glimpse3d.stages import WithWeights
 from glimpse3d.types import Prompt
 
 log = logging.getLogger(__name__)
 
 # What this server does now; the other kinds have their messages and wait for their stages.
-SUPPORTED = ("generate",)
-_NEEDS = {"generate": {"image"}, "cutout": {"image"}, "splats": {"mesh"}, "fetch_weights": set()}
+SUPPORTED = ("generate", "fetch_weights")
+# What it can beyond the first protocol.
+FEATURES = ("weights",)
+_NEEDS = {"generate": {"image"}, "cutout": {"image"}, "splats": {"mesh"}, "fetch_weights": {"stage", "backend"}}
 _TAKES = {
     "generate": {"image", "mask", "box", "settings"},
     "cutout": {"image", "mask", "box", "settings"},
@@ -53,6 +65,60 @@ def _backends(stage: str) -> list[dict[str, Any]]:
     return found
 
 
+def describe_weights() -> list[dict[str, Any]]:
+    """What each backend needs that comes from elsewhere, and how much of it is not here yet.
+
+    Returns:
+        rows of ``stage``, ``backend``, ``model``, ``title``, ``licence``, ``source`` (an address),
+        ``bytes`` (of all), ``left`` (to fetch; 0 is all here), ``lacks`` (a sentence on what must
+        be installed first, or nothing).
+    """
+    found = []
+    for stage in plugins.BUILTIN:
+        for name in plugins.names(stage):
+            try:
+                backend = plugins.backend(stage, name)
+            except BackendUnavailable:
+                continue
+            if isinstance(backend, WithWeights):
+                found.append({"stage": stage, "backend": name, **_about_weights(backend)})
+    return found
+
+
+def _about_weights(backend: Any) -> dict[str, Any]:
+    model: Model = backend.MODEL
+    lacks = ""
+    try:
+        backend.check_ready(backend.Settings())
+        weights.check_fetchable(model)
+    except BackendUnavailable as error:
+        lacks = str(error)
+    except (WeightsMissing, BadFile) as error:
+        log.debug("%s", error)  # ``left`` tells
+    return {
+        "model": model.name, "title": model.title, "licence": model.licence,
+        "source": weights.source(model), "bytes": model.size,
+        "left": weights.bytes_to_fetch(model), "lacks": lacks,
+    }  # fmt: skip
+
+
+def model_of(body: Mapping[str, Any]) -> Model:
+    """Whose weights a request asks to fetch.
+
+    Raises:
+        UnknownBackend: no such stage or backend.
+        InvalidData: it needs none.
+    """
+    stage, name = body["stage"], body["backend"]
+    if stage not in plugins.BUILTIN:
+        known = ", ".join(plugins.BUILTIN)
+        raise UnknownBackend(f"there is no stage {stage!r}", f"known: {known}")
+    backend = plugins.backend(stage, name)
+    if not isinstance(backend, WithWeights):
+        raise InvalidData(f"{name} needs no weights", "ask for generate right away")
+    return backend.MODEL
+
+
 def _rows(settings_type: type) -> list[dict[str, Any]]:
     return [{**row, "choices": list(row["choices"])} for row in describe(settings_type)]
 
@@ -73,8 +139,13 @@ def check_request(body: Mapping[str, Any]) -> None:
         raise Glimpse3DError("bad_message", f"{kind} needs {', '.join(sorted(missing))}")
     if foreign := given - _TAKES[kind]:
         raise Glimpse3DError("bad_message", f"{kind} takes no {', '.join(sorted(foreign))}")
+    if kind == "fetch_weights":
+        weights.check_fetchable(model_of(body))
+        return
     prompt_box(body)
-    check_settings(settings_of(body))
+    settings = settings_of(body)
+    check_settings(settings)
+    check_ready(settings)
 
 
 def settings_of(body: Mapping[str, Any]) -> Settings:
@@ -119,3 +190,17 @@ def check_settings(settings: Settings) -> None:
         names = plugins.AUTOMATIC[stage] if chosen == "auto" else (chosen,)
         for name in names:
             plugins.settings_for(stage, name, settings.preset, settings.options.get(name, {}))
+
+
+def check_ready(settings: Settings) -> None:
+    """Refuse a job for which a backend asked for by name lacks a package or its weights.
+
+    Raises:
+        BackendUnavailable, WeightsMissing, BadFile: as far as a look at the disk tells.
+    """
+    for stage in plugins.BUILTIN:
+        name = getattr(settings, stage)
+        if name != "auto":
+            options = settings.options.get(name, {})
+            own = plugins.settings_for(stage, name, settings.preset, options)
+            plugins.check_ready(stage, name, own)

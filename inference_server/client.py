@@ -25,6 +25,7 @@ from . import connection, protocol
 from .errors import WireError
 from .events import ConnectionChanged, Event, Job, JobChanged, JobDeleted, JobList, Refused, Status
 from .events import Welcome as Greeting
+from .events import Welcomed
 from .exchange import Exchange
 from .following import Orders, Watches
 from .link import Link
@@ -108,6 +109,21 @@ class Client:
         if box is not None:
             body["box"] = [float(edge) for edge in box]
         return self.submit("generate", body, files, job)
+
+    def fetch_weights(self, stage: str, backend: str, job: str | None = None) -> str:
+        """Have the server fetch what a backend needs; returns the job's id at once.
+
+        Only ever because somebody said so: ``welcome.catalogue["weights"]`` tells how much it is.
+        ``JobChanged`` events follow, or ``Refused``; ``greet`` then, to hear what is there now.
+        """
+        body = {"name": f"weights of {backend}"[:200], "stage": stage, "backend": backend}
+        return self.submit("fetch_weights", body, job=job)
+
+    def greet(self) -> None:
+        """Ask the server once more what it can do: ``Welcomed`` follows."""
+        version = protocol.PROTOCOL
+        hello = {"lo": version, "hi": version, "client": self._name[:100] or "?"}
+        self._control.ask("hello", {**hello, "instance": self._instance}, self._welcomed)
 
     def submit(
         self,
@@ -235,9 +251,7 @@ class Client:
             self._change("down", link.problem)
         elif link.state == "up" and link.generation != self._greeted:
             self._greeted = link.generation
-            version = protocol.PROTOCOL
-            hello = {"lo": version, "hi": version, "client": self._name[:100] or "?"}
-            self._control.ask("hello", {**hello, "instance": self._instance}, self._welcomed)
+            self.greet()
 
     def _change(self, state: str, problem: WireError | None = None) -> None:
         before = (self.state, self.problem.code if self.problem else "")
@@ -255,6 +269,7 @@ class Client:
             return
         self._watches.restart()
         self._change("ready")
+        self._events.append(Welcomed())
 
     def _deleted(self, job: str, answer: Answer) -> None:
         if isinstance(answer, WireError):

@@ -147,6 +147,11 @@ class Status:
     values: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class Welcomed:
+    """The server told what it can do: ``Client.welcome`` is of now."""
+
+
 Event = (
     ConnectionChanged
     | JobChanged
@@ -157,6 +162,7 @@ Event = (
     | Downloaded
     | Refused
     | Status
+    | Welcomed
 )
 
 
@@ -171,7 +177,8 @@ class Welcome:
         features: names of what it can beyond the first protocol.
         limits: ``body``, ``blob``, ``upload`` (bytes) and ``list`` (jobs a page).
         catalogue: ``settings`` (rows of ``glimpse3d.settings.describe``), ``presets`` (name ->
-            settings) and ``backends`` (stage -> rows with name, title, when, settings).
+            settings), ``backends`` (stage -> rows with name, title, when, settings) and, from a
+            server with the feature ``weights``, ``weights`` (rows: what backends need fetched).
     """
 
     server: str

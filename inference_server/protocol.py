@@ -18,7 +18,7 @@ import msgpack
 
 from .errors import WireError
 
-PROTOCOL, MINOR = 1, 0
+PROTOCOL, MINOR = 1, 1
 MAGIC = b"G3D1"
 HEADER = struct.Struct(">4sBB8s")
 MAX_BODY = 64 * 1024

@@ -58,7 +58,7 @@ class Transport:
         self._socket = self._router(keys)
         self.port = self._bind(*address)
         self._epoch = os.urandom(16)
-        self._catalogue = protocol.pack(catalogue.describe_all())
+        self._catalogue = catalogue.describe_all()
         self._watchers: OrderedDict[bytes, list[bytes]] = OrderedDict()
         self._verbs: dict[str, Callable[[str, dict[str, Any], bytes], Answer]] = {
             "hello": self._hello,
@@ -199,10 +199,11 @@ class Transport:
         }  # fmt: skip
         welcome = {
             "protocol": protocol.PROTOCOL, "minor": protocol.MINOR, "server": __version__,
-            "epoch": self._epoch, "features": [], "kinds": list(catalogue.SUPPORTED),
+            "epoch": self._epoch, "features": list(catalogue.FEATURES), "kinds": list(catalogue.SUPPORTED),
             "limits": limits,
         }  # fmt: skip
-        return "welcome", welcome, self._catalogue
+        now = {**self._catalogue, "weights": catalogue.describe_weights()}
+        return "welcome", welcome, protocol.pack(now)
 
     def _get(self, owner: str, body: dict[str, Any], blob: bytes) -> Answer:
         job, preview = self._jobs.get(owner, body["job"], body["since"])

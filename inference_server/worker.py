@@ -155,7 +155,8 @@ def _die_with_parent() -> None:
 def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
     """Run one job to its end, whatever that is."""
     try:
-        return {"type": "done", "files": _generate(job, _Watcher(pipe, job["job"]))}
+        work = _WORK[job["request"]["kind"]]
+        return {"type": "done", "files": work(job, _Watcher(pipe, job["job"]))}
     except Cancelled:
         return {"type": "cancelled"}
     except MemoryError:
@@ -187,6 +188,20 @@ def _generate(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]
     with progress.stage("write", 0.4) as part:
         bundle.save(result, Path(job["folder"]), part)
     return _listed(Path(job["folder"]))
+
+
+def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
+    """Bring a backend's weights into the hub's cache of this machine; there are no files to send.
+
+    What was fetched stays: a cancel, a kill or another attempt goes on from there.
+    """
+    from glimpse3d import hub
+
+    hub.fetch(catalogue.model_of(job["request"]), Progress(watcher.report, watcher.cancelled))
+    return []
+
+
+_WORK = {"generate": _generate, "fetch_weights": _fetch_weights}
 
 
 def _bytes(path: str) -> bytes:

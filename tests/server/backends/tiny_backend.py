@@ -1,0 +1,48 @@
+"""TripoSR at the size of a test: a model of another name on the hub, and else the same backend.
+
+Its files are the small reference model's; where they are served, the test says by HF_ENDPOINT.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from glimpse3d import models
+from glimpse3d.reconstructors.triposr.backend import TripoSRReconstructor, TripoSRSettings
+from glimpse3d.settings import option
+
+FOLDER = Path(__file__).resolve().parents[2] / "data" / "triposr_tiny"
+REPO, COMMIT = "someone/Tiny", "89abcdef0123456789abcdef0123456789abcdef"
+FILES = {
+    name: (FOLDER / name).read_bytes() for name in ("config.yaml", "dino_config.json", "model.ckpt")
+}
+MODEL = models.Model(
+    "tiny", "Tiny TripoSR", "MIT", REPO, COMMIT,
+    tuple(
+        models.ModelFile(name, len(content), hashlib.sha256(content).hexdigest())
+        for name, content in FILES.items()
+    ),
+)  # fmt: skip
+models.KNOWN[MODEL.name] = MODEL
+
+
+@dataclass(frozen=True, slots=True)
+class TinySettings(TripoSRSettings):
+    """TripoSR's, with other weights and a coarse grid."""
+
+    weights: str = option(REPO, "folder with the weights, or owner/name")
+    resolution: int = option(24, "samples of the density along a side", low=16, high=64)
+
+
+class Tiny(TripoSRReconstructor):
+    """TripoSR, tiny."""
+
+    Settings = TinySettings
+    PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {"draft": {"texture": False}}
+    MODEL = MODEL
+    TITLE = "Tiny TripoSR"
+    WHEN = "in tests"

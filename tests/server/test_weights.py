@@ -1,0 +1,190 @@
+"""Weights on a server: said beforehand, fetched on request by the hub's own library, gone on with."""
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from inference_server.client import Client
+from inference_server.events import JobChanged, Welcomed
+from tests.hub_server import Hub, serving
+from tests.server.serving import (
+    BACKENDS,
+    QUICK,
+    Server,
+    children,
+    ended,
+    eventually,
+    in_state,
+    patient,
+    picture,
+    pump,
+    refusal,
+)
+
+pytest.importorskip("huggingface_hub")
+sys.path.insert(0, str(BACKENDS))
+from tiny_backend import COMMIT, FILES, MODEL, REPO  # noqa: E402
+
+sys.path.remove(str(BACKENDS))
+
+TINY = {**QUICK, "reconstructor": "tiny"}
+Connect = Callable[..., Client]
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
+    """A hub with the tiny model, an empty cache, and an environment that names both."""
+    for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as hub:
+        hub.files = {f"{REPO}/{COMMIT}/{name}": content for name, content in FILES.items()}
+        monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+        monkeypatch.setenv("HF_ENDPOINT", hub.url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
+        yield hub
+
+
+def wanted(client: Client) -> dict[str, Any]:
+    """What the server says of the tiny model, asked anew."""
+    client.greet()
+    pump(client, lambda event: isinstance(event, Welcomed))
+    assert client.welcome is not None
+    rows: list[dict[str, Any]] = client.welcome.catalogue["weights"]
+    return next(row for row in rows if row["backend"] == "tiny")
+
+
+def begun(tmp_path: Path) -> int:
+    """Bytes of the unfinished transfer."""
+    found = (tmp_path / "hf").rglob("*.incomplete")
+    return sum(path.stat().st_size for path in found)
+
+
+def test_said_refused_fetched_and_then_it_is_done(
+    hub: Hub, start: Callable[..., Server], connect: Connect
+) -> None:
+    server = start()
+    client = connect(server.string)
+    about = wanted(client)
+    assert about == {
+        "stage": "reconstructor", "backend": "tiny", "model": "tiny", "title": "Tiny TripoSR",
+        "licence": "MIT", "source": f"{hub.url}/{REPO}", "bytes": MODEL.size, "left": MODEL.size,
+        "lacks": "",
+    }  # fmt: skip
+    assert client.welcome is not None
+    row = next(row for row in client.welcome.catalogue["weights"] if row["backend"] == "triposr")
+    assert row["bytes"] == 1_677_247_729 and row["source"] == f"{hub.url}/stabilityai/TripoSR"
+
+    # Refused at once, although another job runs and this one would have to wait.
+    other = client.generate(picture(), patient(seconds=60))
+    in_state(client, other, "running")
+    client.generate(picture(), TINY)
+    problem = refusal(client, "submit", 5).problem
+    assert problem.code == "weights_missing" and "MIT" in problem.message
+    client.cancel(other)
+    assert hub.requests == []  # never by itself
+
+    hub.cuts, hub.cut_after = 1, 2_000_000  # the line breaks once; the library goes on by itself
+    told: list[JobChanged] = []
+    job = client.fetch_weights("reconstructor", "tiny")
+    pump(client, lambda event: follows(event, job, told))
+    assert told[-1].job.state == "succeeded" and told[-1].job.files == ()
+    moving = [each.job for each in told if each.job.note.endswith(" MB of 4 MB")]
+    assert moving and moving[-1].stage == "fetch model.ckpt" and 0.3 < moving[-1].fraction < 1
+    assert wanted(client)["left"] == 0
+    assert ended(client, client.generate(picture(), TINY)).state == "succeeded"
+
+    asked = len(hub.requests)
+    again = client.fetch_weights("reconstructor", "tiny")
+    assert ended(client, again).state == "succeeded" and len(hub.requests) == asked
+
+
+def follows(event: object, job: str, told: list[JobChanged]) -> bool:
+    if isinstance(event, JobChanged) and event.job.id == job:
+        told.append(event)
+        return event.job.is_final
+    return False
+
+
+def test_the_server_itself_stays_without_torch(
+    hub: Hub, start: Callable[..., Server], connect: Connect
+) -> None:
+    server = start()
+    client = connect(server.string)
+    assert ended(client, client.fetch_weights("reconstructor", "tiny")).state == "succeeded"
+    mapped = Path(f"/proc/{server.process.pid}/maps")
+    if not mapped.exists():
+        pytest.skip("this system does not tell what a process has loaded")
+    assert "libtorch" not in mapped.read_text() and "onnxruntime" not in mapped.read_text()
+
+
+def test_a_cancelled_fetch_goes_on_where_it_was(
+    hub: Hub, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    hub.cuts, hub.cut_after, hub.stall = 1, 3_000_000, threading.Event()
+    client = connect(start().string)
+    job = client.fetch_weights("reconstructor", "tiny")
+    in_state(client, job, "running")
+    eventually(lambda: begun(tmp_path) >= 2_000_000)
+    client.cancel(job)
+    assert ended(client, job).state == "cancelled"
+    kept = begun(tmp_path)
+    assert 2_000_000 <= kept < 3_000_001
+    left = wanted(client)["left"]
+    assert left == len(FILES["model.ckpt"]) - kept
+    assert ended(client, client.fetch_weights("reconstructor", "tiny")).state == "succeeded"
+    assert [each.start for each in hub.transfers()] == [0, kept]
+    assert wanted(client)["left"] == 0
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker by /proc")
+def test_a_fetch_outlives_its_process(
+    hub: Hub, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    hub.cuts, hub.cut_after, hub.stall = 1, 3_000_000, threading.Event()
+    server = start()
+    client = connect(server.string)
+    job = client.fetch_weights("reconstructor", "tiny")
+    in_state(client, job, "running")
+    eventually(lambda: begun(tmp_path) >= 2_000_000)
+    for worker in children(server.process.pid, "spawn_main"):
+        os.kill(worker, signal.SIGKILL)
+    found = ended(client, job)
+    assert (found.state, found.attempt) == ("succeeded", 2)
+    assert hub.transfers()[-1].start >= 2_000_000
+
+
+def test_refusals_say_what_to_do(
+    hub: Hub, start: Callable[..., Server], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    client = connect(start().string)
+    for stage, backend, code in (
+        ("reconstructor", "tiny", "weights_missing"),  # forbidden by the environment
+        ("reconstructor", "inflate", "invalid_data"),
+        ("reconstructor", "nobody", "unknown_backend"),
+        ("nothing", "tiny", "unknown_backend"),
+    ):
+        client.fetch_weights(stage, backend)
+        problem = refusal(client, "submit").problem
+        assert problem.code == code and problem.hint, (stage, backend)
+    client.submit("fetch_weights", {"stage": "reconstructor"})
+    assert refusal(client, "submit").problem.code == "bad_message"
+    client.submit("fetch_weights", {"stage": "reconstructor", "backend": "tiny", "settings": {}})
+    assert refusal(client, "submit").problem.code == "bad_message"
+    assert hub.requests == []
+
+
+def test_no_line_to_the_hub_is_a_failed_job_that_can_be_asked_for_again(
+    hub: Hub, start: Callable[..., Server], connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    client = connect(start().string)
+    found = ended(client, client.fetch_weights("reconstructor", "tiny"))
+    assert found.state == "failed" and found.problem is not None
+    assert found.problem.code == "weights_missing" and "127.0.0.1:9" in found.problem.message
