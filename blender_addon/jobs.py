@@ -49,6 +49,7 @@ class JobBook:
         self._server: Place | None = None
         self._to_resume: deque[str] = deque()
         self._sent_again: set[str] = set()
+        self._for_weights: set[str] = set()  # refused for want of them, in this session
         for job in self.jobs:
             if job.state == "importing":  # it may be what crashed Blender: not by itself again
                 job.state = "done"
@@ -218,6 +219,21 @@ class JobBook:
         else:
             self._send_kept(job)
 
+    def weights_came(self, backend: str) -> None:
+        """Go on with jobs that the server refused only because this backend had no weights."""
+        for job in reversed(self.jobs):
+            mine = self._server is not None and job.server.key == self._server.key
+            waits = job.id in self._for_weights and job.state == "failed" and mine
+            if (
+                waits
+                and job.settings.get("reconstructor") == backend
+                and self.history.claim(job.id)
+            ):
+                self._for_weights.discard(job.id)
+                job.problem = None
+                self._move(job, "interrupted")
+                self._to_resume.append(job.id)
+
     def _send_kept(self, job: Job) -> None:
         try:
             picture = self.history.picture(job.id)
@@ -301,6 +317,8 @@ class JobBook:
             self._sent_again.add(job.id)
             self._send_kept(job)
         elif event.asked != "get" or unknown:
+            if (event.asked, event.problem.code) == ("submit", "weights_missing"):
+                self._for_weights.add(job.id)
             self._fail(job, Problem.of(event.problem))
 
     # How it is kept.

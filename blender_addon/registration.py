@@ -9,13 +9,14 @@ from __future__ import annotations
 import bpy
 
 from . import pulse
-from .ui import operators, panels, preferences, properties, server_operators
+from .ui import operators, panels, preferences, properties, server_operators, weight_operators
 
 CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *server_operators.CLASSES,
     *operators.CLASSES,
+    *weight_operators.CLASSES,
     *panels.CLASSES,
 )
 

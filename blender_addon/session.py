@@ -18,6 +18,7 @@ from ._vendor.inference_server.errors import WireError
 from .history import Place, Problem
 from .jobs import JobBook
 from .launcher import Launcher
+from .weights import Weights
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +30,7 @@ class Session:
 
     Attributes:
         book: the jobs.
+        weights: what the server's backends want fetched, and the fetch that the user began.
         client: the conversation with the server, or None.
         launcher: the local server.
         problem: why there is no connection, or None.
@@ -48,6 +50,7 @@ class Session:
         self, folder: Path, launcher: Launcher, gate: Callable[[], Problem | None]
     ) -> None:
         self.book = JobBook(folder / "jobs")
+        self.weights = Weights()
         self.client: Client | None = None
         self.launcher = launcher
         self.problem: Problem | None = None
@@ -165,7 +168,9 @@ class Session:
 
     def _stay_shut(self, shut: Problem) -> bool:
         changed = self.problem != shut
-        if self.launcher.state in ("installing", "starting"):
+        # A download by the server on this machine is one by Blender; what came of it is kept.
+        downloading = self.is_local and self.weights.fetch is not None
+        if self.launcher.state in ("installing", "starting") or downloading:
             self.stop_local()
         self._shut()
         self.problem = shut
@@ -183,6 +188,7 @@ class Session:
             self.client.close()
             self.client = None
             self.book.disconnected()
+            self.weights.disconnected()
         self.was_ready = False
 
     def _step_local(self) -> None:
@@ -203,10 +209,13 @@ class Session:
     def _take(self, event: events.Event) -> None:
         if not isinstance(event, events.ConnectionChanged):
             self.book.take(event)
+            if came := self.weights.take(event):
+                self.book.weights_came(came)
         elif event.state == "ready":
             assert self.client is not None
             self.problem, self.was_ready = None, True
             self.book.connected(self.client, Place(self.server_key, self.address))
+            self.weights.connected(self.client)
         elif event.state == "down":
             error = event.problem or WireError("no_answer", "the server does not answer")
             self.problem = Problem.of(error)

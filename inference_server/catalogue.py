@@ -31,7 +31,12 @@ log = logging.getLogger(__name__)
 SUPPORTED = ("generate", "fetch_weights")
 # What it can beyond the first protocol.
 FEATURES = ("weights",)
-_NEEDS = {"generate": {"image"}, "cutout": {"image"}, "splats": {"mesh"}, "fetch_weights": {"stage", "backend"}}
+_NEEDS = {
+    "generate": {"image"},
+    "cutout": {"image"},
+    "splats": {"mesh"},
+    "fetch_weights": {"stage", "backend"},
+}
 _TAKES = {
     "generate": {"image", "mask", "box", "settings"},
     "cutout": {"image", "mask", "box", "settings"},

@@ -23,9 +23,18 @@ import zmq
 
 from . import connection, protocol
 from .errors import WireError
-from .events import ConnectionChanged, Event, Job, JobChanged, JobDeleted, JobList, Refused, Status
+from .events import (
+    ConnectionChanged,
+    Event,
+    Job,
+    JobChanged,
+    JobDeleted,
+    JobList,
+    Refused,
+    Status,
+    Welcomed,
+)
 from .events import Welcome as Greeting
-from .events import Welcomed
 from .exchange import Exchange
 from .following import Orders, Watches
 from .link import Link

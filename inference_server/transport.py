@@ -199,8 +199,8 @@ class Transport:
         }  # fmt: skip
         welcome = {
             "protocol": protocol.PROTOCOL, "minor": protocol.MINOR, "server": __version__,
-            "epoch": self._epoch, "features": list(catalogue.FEATURES), "kinds": list(catalogue.SUPPORTED),
-            "limits": limits,
+            "epoch": self._epoch, "features": list(catalogue.FEATURES),
+            "kinds": list(catalogue.SUPPORTED), "limits": limits,
         }  # fmt: skip
         now = {**self._catalogue, "weights": catalogue.describe_weights()}
         return "welcome", welcome, protocol.pack(now)

@@ -47,7 +47,7 @@ QUEUE = tuple(
     f"inference_server.{name}" for name in ("artifacts", "catalogue", "dispatch", "store", "worker")
 )
 # What the add-on's session moves on.
-SESSION = ("history", "jobs", "launcher")
+SESSION = ("history", "jobs", "launcher", "weights")
 
 
 class Row(NamedTuple):
@@ -156,6 +156,7 @@ ALLOWED = {
     "blender_addon.session": Row(
         (), ("blender_addon._vendor", *(f"blender_addon.{name}" for name in SESSION))
     ),
+    "blender_addon.weights": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.child": Row((), ()),
     "blender_addon.install_log": Row((), ()),
     "blender_addon.server_folder": Row((), ()),

@@ -61,7 +61,10 @@ class Generate(OnSession, bpy.types.Operator):
         picture, scene = chosen_picture(context), context.scene
         if picture is None:  # a script that does not ask ``poll``
             raise BadImage("there is no picture", "choose one first")
-        settings = {"preset": scene.glimpse3d.preset, **self._more()}
+        settings: dict[str, object] = {"preset": scene.glimpse3d.preset}
+        if scene.glimpse3d.reconstructor:
+            settings["reconstructor"] = scene.glimpse3d.reconstructor
+        settings.update(self._more())
         data = image.png_bytes(picture, scene)
         job = here.book.add(data, settings, plain_name(picture.name))
         pulse.want(job, scene)

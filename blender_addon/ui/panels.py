@@ -15,6 +15,7 @@ from .._vendor.glimpse3d.errors import Glimpse3DError
 from ..history import Coded, Job
 from ..scene import result
 from ..session import Session
+from ..weights import Want
 from . import words
 from .operators import chosen_picture, chosen_result
 
@@ -144,6 +145,7 @@ class _GeneratePanel(_Panel):
         else:
             layout.template_ID(choices, "source", open="image.open")
         layout.row().prop(choices, "preset", expand=True)
+        _draw_method(layout, choices.reconstructor, here)
         row = layout.row()
         row.scale_y = 1.5
         row.operator("glimpse3d.generate", icon="SHADERFX")
@@ -152,7 +154,46 @@ class _GeneratePanel(_Panel):
         for job in reversed(here.book.active):
             _draw_active(layout.box(), job, here)
         if here.book.jobs and not here.book.jobs[0].imported:
-            _draw_ended(layout, here.book.jobs[0])
+            _draw_ended(layout, here.book.jobs[0], here)
+
+
+def _draw_method(layout: bpy.types.UILayout, chosen: str, here: Session) -> None:
+    """The choice of a method, and what must be fetched before it, or a job that waits, can run."""
+    methods = here.weights.methods
+    if methods:
+        titles = {each.name: each.title for each in methods}
+        row = layout.row()
+        row.label(text="Method")
+        row.menu("GLIMPSE3D_MT_methods", text=titles.get(chosen, chosen or "Usual"))
+    newest = here.book.jobs[:1]
+    waiting = [
+        each.settings.get("reconstructor") for each in newest if words.waits_for_weights(each)
+    ]
+    for name in dict.fromkeys([chosen, *waiting]):
+        if isinstance(name, str) and (want := here.weights.wanted(name)) is not None:
+            _draw_want(layout.box(), want, here)
+    if here.weights.problem is not None:
+        draw_problem(layout, here.weights.problem, {})
+
+
+def _draw_want(box: bpy.types.UILayout, want: Want, here: Session) -> None:
+    """The question before a download; then how it goes."""
+    if want.lacks:
+        draw_text(box, f"{want.title} cannot run on this server yet", "ERROR")
+        draw_text(box, words.sentence(want.lacks), "BLANK1")
+        return
+    fetch = here.weights.fetch
+    if fetch is not None and fetch.backend == want.backend:
+        draw_text(box, f"Fetching the weights of {want.title}", "IMPORT")
+        row = box.row()
+        row.progress(factor=fetch.fraction, text=words.fetching(fetch))
+        row.operator("glimpse3d.cancel_fetch", text="", icon="X")
+        return
+    draw_text(box, f"{want.title} needs its weights first, once", "INFO")
+    draw_text(box, words.about_weights(want, here), "BLANK1")
+    verb = "Fetch Weights" if want.left == want.bytes else "Go On Fetching"
+    text = f"{verb} ({words.size(want.left)})"
+    box.operator("glimpse3d.fetch_weights", text=text, icon="IMPORT").backend = want.backend
 
 
 def _draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
@@ -169,7 +210,7 @@ def _draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         box.template_icon(icon_value=icon, scale=6.0)
 
 
-def _draw_ended(layout: bpy.types.UILayout, job: Job) -> None:
+def _draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
     """What the user has to know of the newest job, as the list may be closed."""
     if job.state not in ("done", "failed"):
         return
@@ -177,7 +218,9 @@ def _draw_ended(layout: bpy.types.UILayout, job: Job) -> None:
     row.label(text=f"{job.name}: {words.job(job)}", icon=words.ICONS[job.state])
     if job.state == "done":
         row.operator("glimpse3d.import_result", text="Import").job = job.id
-    if job.problem is not None:
+    if words.waits_for_weights(job) and here.weights.wanted(str(job.settings.get("reconstructor"))):
+        draw_text(layout, "Goes on by itself once the weights are there", "TIME")
+    elif job.problem is not None:
         draw_problem(layout, job.problem, words.job_buttons(job), job.id)
 
 

@@ -23,6 +23,9 @@ class SceneChoices(bpy.types.PropertyGroup):
         items=PRESETS, name="Quality", description="How much work the server puts in",
         default="standard",
     )  # fmt: skip
+    reconstructor: bpy.props.StringProperty(
+        name="Method", description="The server's name of the method; its usual one if empty"
+    )
 
 
 class JobRow(bpy.types.PropertyGroup):

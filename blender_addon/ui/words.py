@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ..history import Job
 from ..session import Session
+from ..weights import Fetch, Want
 
 
 class Button(NamedTuple):
@@ -46,6 +47,7 @@ JOB_BUTTONS = {
     "not_found": _RETRY,
     "output_failed": _RETRY,
     "out_of_memory": Button("glimpse3d.retry_job", "Try Again as Draft"),
+    "weights_missing": _RETRY,
     "worker_lost": _RETRY,
 }
 
@@ -65,6 +67,33 @@ def connection(here: Session) -> str:
     if here.state == "down":
         return f"Connection to {place} lost" if here.was_ready else f"No connection to {place}"
     return "Blender is offline" if here.state == "offline" else "Not connected"
+
+
+def size(count: int) -> str:
+    """Bytes as people say them, decimal as drives and downloads are."""
+    return f"{count / 1e9:.1f} GB" if count >= 10**8 else f"{count / 1e6:.1f} MB"
+
+
+def about_weights(want: Want, here: Session) -> str:
+    """What would be fetched, from where, how large, under which licence, and where to."""
+    place = "this machine" if here.is_local else f"the server at {here.address}"
+    part = "" if want.left == want.bytes else f"the rest of {size(want.bytes)}, "
+    source = want.source.removeprefix("https://")
+    return f"{size(want.left)}, {part}from {source}, licence {want.licence}, kept on {place}"
+
+
+def fetching(fetch: Fetch) -> str:
+    """How a download stands, in a few words."""
+    if fetch.cancelling:
+        return "Cancelling"
+    if not fetch.running:
+        return f"Queued, {fetch.ahead} before it" if fetch.ahead else "Queued"
+    return f"{fetch.fraction:.0%} {fetch.note}".strip()
+
+
+def waits_for_weights(each: Job) -> bool:
+    """The server refused it for want of weights."""
+    return each.problem is not None and each.problem.code == "weights_missing"
 
 
 def job(each: Job) -> str:

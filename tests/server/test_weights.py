@@ -1,8 +1,7 @@
-"""Weights on a server: said beforehand, fetched on request by the hub's own library, gone on with."""
+"""Weights on a server: said beforehand, fetched on request by the hub's library, gone on with."""
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,9 +11,9 @@ import pytest
 
 from inference_server.client import Client
 from inference_server.events import JobChanged, Welcomed
+from tests import tiny_model
 from tests.hub_server import Hub, serving
 from tests.server.serving import (
-    BACKENDS,
     QUICK,
     Server,
     children,
@@ -28,11 +27,6 @@ from tests.server.serving import (
 )
 
 pytest.importorskip("huggingface_hub")
-sys.path.insert(0, str(BACKENDS))
-from tiny_backend import COMMIT, FILES, MODEL, REPO  # noqa: E402
-
-sys.path.remove(str(BACKENDS))
-
 TINY = {**QUICK, "reconstructor": "tiny"}
 Connect = Callable[..., Client]
 
@@ -43,7 +37,7 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
     for name in ("HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
     with serving() as hub:
-        hub.files = {f"{REPO}/{COMMIT}/{name}": content for name, content in FILES.items()}
+        hub.files = tiny_model.served()
         monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
         monkeypatch.setenv("HF_ENDPOINT", hub.url)
         monkeypatch.setenv("NO_PROXY", "127.0.0.1,localhost")
@@ -73,7 +67,7 @@ def test_said_refused_fetched_and_then_it_is_done(
     about = wanted(client)
     assert about == {
         "stage": "reconstructor", "backend": "tiny", "model": "tiny", "title": "Tiny TripoSR",
-        "licence": "MIT", "source": f"{hub.url}/{REPO}", "bytes": MODEL.size, "left": MODEL.size,
+        "licence": "MIT", "source": f"{hub.url}/{tiny_model.REPO}", "bytes": tiny_model.SIZE, "left": tiny_model.SIZE,
         "lacks": "",
     }  # fmt: skip
     assert client.welcome is not None
@@ -135,8 +129,8 @@ def test_a_cancelled_fetch_goes_on_where_it_was(
     assert ended(client, job).state == "cancelled"
     kept = begun(tmp_path)
     assert 2_000_000 <= kept < 3_000_001
-    left = wanted(client)["left"]
-    assert left == len(FILES["model.ckpt"]) - kept
+    whole = (tiny_model.FOLDER / "model.ckpt").stat().st_size
+    assert wanted(client)["left"] == whole - kept
     assert ended(client, client.fetch_weights("reconstructor", "tiny")).state == "succeeded"
     assert [each.start for each in hub.transfers()] == [0, kept]
     assert wanted(client)["left"] == 0

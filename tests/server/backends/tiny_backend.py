@@ -5,28 +5,17 @@ Its files are the small reference model's; where they are served, the test says 
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from glimpse3d import models
 from glimpse3d.reconstructors.triposr.backend import TripoSRReconstructor, TripoSRSettings
 from glimpse3d.settings import option
+from tests import tiny_model
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "triposr_tiny"
-REPO, COMMIT = "someone/Tiny", "89abcdef0123456789abcdef0123456789abcdef"
-FILES = {
-    name: (FOLDER / name).read_bytes() for name in ("config.yaml", "dino_config.json", "model.ckpt")
-}
-MODEL = models.Model(
-    "tiny", "Tiny TripoSR", "MIT", REPO, COMMIT,
-    tuple(
-        models.ModelFile(name, len(content), hashlib.sha256(content).hexdigest())
-        for name, content in FILES.items()
-    ),
-)  # fmt: skip
+FILES = tuple(models.ModelFile(*each) for each in tiny_model.facts())
+MODEL = models.Model("tiny", "Tiny TripoSR", "MIT", tiny_model.REPO, tiny_model.COMMIT, FILES)
 models.KNOWN[MODEL.name] = MODEL
 
 
@@ -34,7 +23,7 @@ models.KNOWN[MODEL.name] = MODEL
 class TinySettings(TripoSRSettings):
     """TripoSR's, with other weights and a coarse grid."""
 
-    weights: str = option(REPO, "folder with the weights, or owner/name")
+    weights: str = option(tiny_model.REPO, "folder with the weights, or owner/name")
     resolution: int = option(24, "samples of the density along a side", low=16, high=64)
 
 
