@@ -106,7 +106,7 @@ ALLOWED = {
         (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
     ),
     "glimpse3d.reconstructors.triposr": Row(
-        (*COMPUTE, "fast_simplification", "safetensors", "torch", "xatlas", "yaml"),
+        (*COMPUTE, "fast_simplification", "safetensors", "torch", "torchmcubes", "xatlas", "yaml"),
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),

@@ -1,16 +1,23 @@
+import importlib.util
 import itertools
 import math
+import sys
+import types
 from collections.abc import Iterator
 
 import numpy as np
 import pytest
+import skimage.measure
 import torch
 from scipy.ndimage import zoom
+from scipy.spatial import cKDTree
 
 from benchmarks import triposr_scene
 from glimpse3d import coarse_to_fine
 from glimpse3d.coarse_to_fine import Extraction, Grid
-from glimpse3d.errors import InvalidData, NoForeground
+from glimpse3d.errors import BackendUnavailable, InvalidData, NoForeground
+from glimpse3d.isosurface import signed_volume
+from glimpse3d.reconstructors.triposr.backend import TripoSRReconstructor, TripoSRSettings
 from glimpse3d.reconstructors.triposr.extraction import GridDensity
 from glimpse3d.reconstructors.triposr.network import TripoSR
 from tests import shapes
@@ -125,3 +132,46 @@ def test_the_threshold_is_one_of_density(network: TripoSR) -> None:
         network.extract_mesh(codes, 32, 1e30)
     with pytest.raises(InvalidData):
         network.extract_mesh(codes, 32, 0.0)
+
+
+def of_package(volume: torch.Tensor, level: float) -> tuple[torch.Tensor, torch.Tensor]:
+    """torchmcubes' own contract by way of scikit-image: inside is above, the last axis comes first,
+    and each triangle has vertices of its own."""
+    vertices, faces, _, _ = skimage.measure.marching_cubes(
+        volume.numpy(), level, method="lorensen", gradient_direction="ascent"
+    )
+    corners = vertices[faces].reshape(-1, 3)[:, ::-1].copy()
+    return torch.from_numpy(corners), torch.arange(len(corners), dtype=torch.int32).view(-1, 3)
+
+
+@pytest.mark.parametrize("interpolation", ["density", "log"])
+def test_torchmcubes_is_used_by_name(
+    network: TripoSR, monkeypatch: pytest.MonkeyPatch, interpolation: str
+) -> None:
+    package = types.ModuleType("torchmcubes")
+    package.marching_cubes = of_package  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "torchmcubes", package)
+    codes = reference()["mesh_codes"]
+    theirs = network.extract_mesh(codes, 64, interpolation=interpolation, cubes="torchmcubes")
+    ours = network.extract_mesh(codes, 64, interpolation=interpolation)
+    inner = np.abs(ours.vertices).max(axis=1) < 0.87 - 1e-6  # ours is closed at the box by "log"
+    far, _ = cKDTree(theirs.vertices).query(ours.vertices[inner])
+    assert far.max() < 2e-4 * 1.74 / 63
+    if interpolation == "density":
+        assert len(theirs.vertices) == len(ours.vertices) and len(theirs.faces) == len(ours.faces)
+        whole = signed_volume(ours.vertices.astype(float), ours.faces.astype(int))
+        same = signed_volume(theirs.vertices.astype(float), theirs.faces.astype(int))
+        assert same == pytest.approx(whole, rel=1e-4)
+    with pytest.raises(NoForeground):
+        network.extract_mesh(codes, 32, 1e30, cubes="torchmcubes")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("torchmcubes") is not None, reason="it is installed")
+def test_torchmcubes_that_is_not_installed_is_said_early(network: TripoSR) -> None:
+    with pytest.raises(BackendUnavailable, match="torchmcubes") as caught:
+        network.extract_mesh(reference()["mesh_codes"], 32, cubes="torchmcubes")
+    assert "pip install" in caught.value.hint
+    own = TripoSRSettings(weights=str(FOLDER), cubes="torchmcubes")
+    with pytest.raises(BackendUnavailable, match="torchmcubes"):
+        TripoSRReconstructor.check_ready(own)
+    TripoSRReconstructor.check_ready(TripoSRSettings(weights=str(FOLDER)))

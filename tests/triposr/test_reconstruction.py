@@ -118,6 +118,14 @@ def test_a_texture_is_sharper_than_its_vertices(folder: Path, cutout: Image) -> 
     assert np.abs(painted - 255 / (1 + np.exp(-ellipsoid.TINT * model))).max() < 8
 
 
+def test_a_texture_bounds_the_faces_and_vertex_colours_do_not(folder: Path, cutout: Image) -> None:
+    many = Detail(2000, 128)
+    assert len(made(folder, cutout, many, texture=True, texture_faces=300).mesh.faces) <= 300
+    assert len(made(folder, cutout, many, texture_faces=300).mesh.faces) > 1000
+    own = plugins.settings_for("reconstructor", "triposr", "high", {})
+    assert own.texture and own.texture_faces < glimpse3d.preset("high").faces
+
+
 def test_density_interpolation_is_the_published_one(folder: Path, cutout: Image) -> None:
     terraced = made(folder, cutout, Detail(0, 64), interpolation="density").mesh
     error = np.abs(np.linalg.norm(terraced.vertices / HALF, axis=1) - 1)

@@ -8,3 +8,6 @@ Reconstruction from a Single Image" (arXiv 2403.02151); its weights are stabilit
 # A folder with the model holds the first, and one of the others; the first that is there is read.
 CONFIG = "config.yaml"
 WEIGHTS = ("model.safetensors", "model.ckpt")
+# Whose marching cubes take the surface.
+CUBES = ("own", "torchmcubes")
+TORCHMCUBES_HINT = "pip install git+https://github.com/tatsy/torchmcubes.git, or choose cubes=own"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ... import models, weights
 from ...errors import BackendUnavailable
 from ...settings import check, option
-from . import CONFIG, WEIGHTS
+from . import CONFIG, CUBES, TORCHMCUBES_HINT, WEIGHTS
 
 if TYPE_CHECKING:
     from ...progress import Progress
@@ -41,6 +41,12 @@ class TripoSRSettings:
         "between samples: log is smooth, density is terraced as in the published implementation",
         choices=("log", "density"),
     )
+    cubes: str = option(
+        "own",
+        "marching cubes: own asks few points and closes the surface; torchmcubes asks all, as was "
+        "published, and is a package to install",
+        choices=CUBES,
+    )
     smoothing: int = option(
         0, "passes that take steps off the surface and keep its volume", low=0, high=100
     )
@@ -49,6 +55,11 @@ class TripoSRSettings:
     )
     largest_only: bool = option(False, "keep the largest piece alone")
     texture: bool = option(True, "bake a texture; else colours stand at the vertices")
+    texture_faces: int = option(
+        40_000,
+        "triangles at most under a texture, as unwrapping many takes long; 0 is no such bound",
+        low=0, high=5_000_000,
+    )  # fmt: skip
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option(
         "auto",
@@ -88,7 +99,7 @@ class TripoSRReconstructor:
     @staticmethod
     def check_ready(settings: TripoSRSettings) -> None:
         """See ``stages.WithWeights``."""
-        _check_installed()
+        _check_installed(settings)
         weights.folder(settings.weights, settings.revision, (CONFIG,), WEIGHTS)
 
     def load(self, settings: TripoSRSettings, progress: Progress) -> None:
@@ -100,7 +111,7 @@ class TripoSRReconstructor:
             BadFile: they are damaged, or another model's.
             OutOfMemory: they do not fit.
         """
-        _check_installed()
+        _check_installed(settings)
         progress(0.0, "importing PyTorch")
         from ... import device as devices
         from .network import TripoSR
@@ -151,9 +162,11 @@ class TripoSRReconstructor:
             return reconstruction.reconstruct(self._network, cutout, settings, detail, progress)
 
 
-def _check_installed() -> None:
+def _check_installed(settings: TripoSRSettings) -> None:
     missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
     if missing:
         raise BackendUnavailable(
             f"TripoSR needs {', '.join(missing)}", 'pip install "glimpse3d[triposr]"'
         )
+    if settings.cubes == "torchmcubes" and importlib.util.find_spec("torchmcubes") is None:
+        raise BackendUnavailable("the package torchmcubes is not installed", TORCHMCUBES_HINT)

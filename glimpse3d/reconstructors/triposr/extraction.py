@@ -8,6 +8,7 @@ not know how the points are chosen, nor the house frame.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,9 +18,10 @@ from torch.nn import functional
 
 from ... import coarse_to_fine
 from ...coarse_to_fine import Extraction, Grid
-from ...errors import InvalidData
+from ...errors import InvalidData, InvalidSettings
 from ...progress import Progress
 from ...types import Mesh
+from . import CUBES, torch_cubes
 
 if TYPE_CHECKING:
     from .network import TripoSR
@@ -90,25 +92,41 @@ def _tables(planes: Tensor, first: nn.Linear, resolution: int) -> list[Tensor]:
     return tables
 
 
-def extract(
-    network: TripoSR,
-    planes: Tensor,
-    resolution: int,
-    threshold: float,
-    interpolation: str = "log",
-    progress: Progress | None = None,
-) -> Mesh:
-    """The surface where the density is ``threshold``, with colours at its vertices.
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which surface.
 
-    With ``interpolation="log"`` it is closed everywhere. ``"density"`` repeats the published
+    Attributes:
+        resolution: samples along a side of the box.
+        threshold: of the density.
+        interpolation: ``log`` or ``density``.
+        cubes: whose marching cubes: ``own``, or ``torchmcubes`` as in the published implementation.
+    """
+
+    resolution: int = 256
+    threshold: float = 25.0
+    interpolation: str = "log"
+    cubes: str = "own"
+
+    def __post_init__(self) -> None:
+        if not self.threshold > 0:
+            raise InvalidData("the threshold of a density is above 0", "25 is what was published")
+        if self.cubes not in CUBES:
+            raise InvalidSettings("cubes", f"must be one of {', '.join(CUBES)}")
+
+
+def extract(
+    network: TripoSR, planes: Tensor, wanted: Wanted, progress: Progress | None = None
+) -> Mesh:
+    """The surface where the density is ``wanted.threshold``, with colours at its vertices.
+
+    Own cubes with ``interpolation="log"`` close it everywhere. ``"density"`` repeats the published
     implementation, vertex by vertex: there the surface is open where it leaves the box.
 
     Args:
         network: of its decoder.
         planes: (3, F, H, W) scene codes on the network's device.
-        resolution: samples along a side of the box.
-        threshold: of the density.
-        interpolation: ``log`` or ``density``.
+        wanted: resolution, threshold and way.
         progress: told of each batch of points.
 
     Returns:
@@ -116,20 +134,25 @@ def extract(
 
     Raises:
         NoForeground: the density stays below the threshold.
-        InvalidData: the threshold is not positive, or the codes are not finite.
+        InvalidData: the codes are not finite.
+        BackendUnavailable: ``torchmcubes`` is asked for and not installed.
     """
-    if not threshold > 0:
-        raise InvalidData("the threshold of a density is above 0", "25 is what was published")
     how = Extraction(
-        level=math.log(threshold) - network.sizes.density_bias,
-        interpolation=interpolation,
-        closed=interpolation == "log",
+        level=math.log(wanted.threshold) - network.sizes.density_bias,
+        interpolation=wanted.interpolation,
+        closed=wanted.interpolation == "log",
     )
     side = float(network.sizes.radius)
-    grid = Grid(resolution, (-side,) * 3, (side,) * 3)
-    density = GridDensity(planes, network.decoder.layers, resolution, network.points_at_once)
-    surface = coarse_to_fine.extract(density, grid, how, progress)
-    return Mesh(surface.vertices, surface.faces, colors(network, planes, surface.vertices))
+    grid = Grid(wanted.resolution, (-side,) * 3, (side,) * 3)
+    if wanted.cubes == "torchmcubes":
+        torch_cubes.load()  # before anything is computed
+    density = GridDensity(planes, network.decoder.layers, wanted.resolution, network.points_at_once)
+    if wanted.cubes == "torchmcubes":
+        vertices, faces = torch_cubes.extract(density, grid, how, progress or Progress())
+    else:
+        surface = coarse_to_fine.extract(density, grid, how, progress)
+        vertices, faces = surface.vertices, surface.faces
+    return Mesh(vertices, faces, colors(network, planes, vertices))
 
 
 def colors(network: TripoSR, planes: Tensor, points: np.ndarray) -> np.ndarray:

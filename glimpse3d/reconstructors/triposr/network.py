@@ -239,6 +239,7 @@ class TripoSR(nn.Module):
         threshold: float = THRESHOLD,
         interpolation: str = "log",
         progress: Progress | None = None,
+        cubes: str = "own",
     ) -> Mesh:
         """The surface where the density is ``threshold``, with vertex colours, closed.
 
@@ -249,6 +250,7 @@ class TripoSR(nn.Module):
             interpolation: between samples, of the ``log`` of the density, or of the ``density``
                 itself, as the published implementation does.
             progress: told of each batch of points.
+            cubes: ``own``, or ``torchmcubes`` where that package is installed.
 
         Returns:
             in the model's own frame, not the house's.
@@ -256,9 +258,10 @@ class TripoSR(nn.Module):
         Raises:
             NoForeground: the density stays below the threshold.
             InvalidData: codes of another shape.
+            BackendUnavailable: ``torchmcubes`` is asked for and not installed.
         """
-        how = (resolution, threshold, interpolation)
-        return extraction.extract(self, self.planes(codes), *how, progress)
+        wanted = extraction.Wanted(resolution, threshold, interpolation, cubes)
+        return extraction.extract(self, self.planes(codes), wanted, progress)
 
     @torch.no_grad()
     def render(self, codes: Tensor | np.ndarray, cameras: Sequence[Camera]) -> Tensor:

@@ -50,10 +50,13 @@ def _surface(
     network: TripoSR, codes: Tensor, settings: TripoSRSettings, detail: Detail, progress: Progress
 ) -> Mesh:
     """In the model's frame, extracted and cleaned; no colours yet."""
-    wanted = Cleaning(settings.floaters, settings.largest_only, settings.smoothing, detail.faces)
+    faces = detail.faces
+    if settings.texture and 0 < settings.texture_faces < faces:
+        faces = settings.texture_faces
+    wanted = Cleaning(settings.floaters, settings.largest_only, settings.smoothing, faces)
     with progress.stage("extract", share=0.6) as part:
         how = (settings.resolution, settings.threshold, settings.interpolation)
-        found = network.extract_mesh(codes, *how, part)
+        found = network.extract_mesh(codes, *how, part, settings.cubes)
     with progress.stage("clean", share=0.4) as part:
         return Mesh(*clean(found.vertices, found.faces, wanted, part))
 
