@@ -6,6 +6,7 @@ What goes wrong with a real one can be asked for: cut connections, ignored range
 
 import hashlib
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
 
 LARGE = 1 << 16  # bytes; from there on a file lies on the other host
+BLOCK = 1 << 18  # bytes that a slow line carries at once
 
 
 class Request(NamedTuple):
@@ -31,6 +33,7 @@ class Hub:
     Attributes:
         files: ``owner/name/revision/path`` -> content.
         cuts: how many transfers still break off, each after ``cut_after`` bytes.
+        pause: seconds before each block of a large file.
         stall: once the cut is reached, keep the line open and silent instead.
     """
 
@@ -39,6 +42,7 @@ class Hub:
     requests: list[Request] = field(default_factory=list)
     cuts: int = 0
     cut_after: int = 0
+    pause: float = 0.0
     stall: threading.Event | None = None
     ranges: bool = True
 
@@ -119,7 +123,7 @@ def serving() -> Iterator[Hub]:
 
         def send_body(self, body: bytes) -> None:
             if len(body) < LARGE or hub.cuts == 0:
-                self.wfile.write(body)
+                self.send_blocks(body)
                 return
             hub.cuts -= 1
             self.wfile.write(body[: hub.cut_after])
@@ -127,6 +131,11 @@ def serving() -> Iterator[Hub]:
             if hub.stall is not None:
                 hub.stall.wait(60)
             self.close_connection = True
+
+        def send_blocks(self, body: bytes) -> None:
+            for start in range(0, len(body), BLOCK):
+                time.sleep(hub.pause if len(body) >= LARGE else 0)
+                self.wfile.write(body[start : start + BLOCK])
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

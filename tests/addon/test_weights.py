@@ -112,7 +112,7 @@ def test_nothing_is_fetched_until_someone_says_so_and_then_what_waited_goes_on(
     until(session, lambda: other.state == "importing")
     assert hub.requests == [] and job.state == "failed"
 
-    hub.cuts, hub.cut_after = 1, 2_000_000
+    hub.pause = 0.1
     session.weights.begin("tiny")
     seen: list[tuple[float, str]] = []
 

@@ -78,7 +78,7 @@ def test_the_panel_asks_and_after_a_yes_generate_goes_on(
     assert "Goes on by itself once the weights are there" in text and text.count("[Fetch") == 1
     assert hub.requests == []  # the question was not answered yet
 
-    hub.cuts, hub.cut_after = 1, 2_000_000
+    hub.pause = 0.1
     assert bpy.ops.glimpse3d.fetch_weights(backend="tiny") == {"FINISHED"}
     texts: set[str] = set()
     ui.until(lambda: texts.add(drawn(PANEL)) or ui.session.weights.fetch is None)

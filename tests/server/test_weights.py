@@ -83,13 +83,13 @@ def test_said_refused_fetched_and_then_it_is_done(
     client.cancel(other)
     assert hub.requests == []  # never by itself
 
-    hub.cuts, hub.cut_after = 1, 2_000_000  # the line breaks once; the library goes on by itself
+    hub.pause = 0.1
     told: list[JobChanged] = []
     job = client.fetch_weights("reconstructor", "tiny")
     pump(client, lambda event: follows(event, job, told))
     assert told[-1].job.state == "succeeded" and told[-1].job.files == ()
     moving = [each.job for each in told if each.job.note.endswith(" MB of 4 MB")]
-    assert moving and moving[-1].stage == "fetch model.ckpt" and 0.3 < moving[-1].fraction < 1
+    assert moving and moving[-1].stage == "fetch model.ckpt" and 0.2 < moving[-1].fraction < 1
     assert wanted(client)["left"] == 0
     assert ended(client, client.generate(picture(), TINY)).state == "succeeded"
 

@@ -33,7 +33,7 @@ def load() -> Callable[..., Any]:
         raise BackendUnavailable(
             f"the package torchmcubes cannot be used: {error}", TORCHMCUBES_HINT
         ) from error
-    return marching_cubes  # type: ignore[no-any-return]
+    return marching_cubes
 
 
 def extract(
