@@ -130,7 +130,14 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "pictures", nargs="*", type=Path, help="what to run the draft on (default: examples/)"
     )
-    given = parser.parse_args(argv).pictures
+    parser.add_argument(
+        "--triposr", action="store_true",
+        help="TripoSR at full size instead: 1.7 GB on the disk for a while, a quarter of an hour",
+    )  # fmt: skip
+    arguments = parser.parse_args(argv)
+    if arguments.triposr:
+        return subprocess.call([sys.executable, str(ROOT / "benchmarks" / "triposr.py")], cwd=ROOT)
+    given = arguments.pictures
     examples = sorted(each for each in (ROOT / "examples").iterdir() if each.suffix in PICTURES)
     rows = measure_import()
     for row in rows:

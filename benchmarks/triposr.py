@@ -3,8 +3,8 @@
 Owns the full-size model with random weights, the plain path written as published (every grid
 point through sampling and decoder, colours with it, then marching cubes), and the table that it
 writes into ``benchmarks/results/triposr.csv``. The decoder is set by hand so that there is a real
-surface. Times are CPU seconds on one thread; both paths run in one process, by turns. Must not
-know how our path works.
+surface. Times are CPU seconds on one thread; both paths run in one process, by turns. What memory
+each path takes at its peak is measured in a process of its own. Must not know how our path works.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import math
-import resource
+import subprocess
 import sys
 import tempfile
 import time
@@ -29,9 +29,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import bench
 import triposr_scene
 
+from glimpse3d import coarse_to_fine, unwrap
+from glimpse3d.cleaning import Cleaning, clean
+from glimpse3d.coarse_to_fine import Extraction, Grid
+from glimpse3d.progress import Progress
 from glimpse3d.reconstructors.triposr import CONFIG, config
+from glimpse3d.reconstructors.triposr.extraction import GridDensity
 from glimpse3d.reconstructors.triposr.network import THRESHOLD, TripoSR
 from glimpse3d.reconstructors.triposr.triplane import sample
+from glimpse3d.types import Mesh
 
 RESULTS = Path(__file__).resolve().parent / "results" / "triposr.csv"
 STEEPNESS = (200.0, 80.0, 400.0)
@@ -117,10 +123,74 @@ def with_surface(network: TripoSR, steepness: float) -> torch.Tensor:
     return triposr_scene.planes(sizes.plane_channels, 2 * sizes.plane_size, sizes.radius, steepness)
 
 
+def dense_extraction(network: TripoSR, planes: torch.Tensor, resolution: int) -> int:
+    """Ours, where the audit found foam: every grid point, yet no colours and no sampling."""
+    side, sizes = network.sizes.radius, network.sizes
+    grid = Grid(resolution, (-side,) * 3, (side,) * 3)
+    how = Extraction(math.log(THRESHOLD) - sizes.density_bias, mode="dense")
+    density = GridDensity(planes, network.decoder.layers, resolution, CHUNK)
+    return len(coarse_to_fine.extract(density, grid, how).faces)
+
+
+def textured(network: TripoSR, planes: torch.Tensor, faces: int, size: int) -> Mesh:
+    """The surface at 256^3, simplified, unwrapped and baked."""
+    found = network.extract_mesh(planes, 256)
+    bare = Mesh(*clean(found.vertices, found.faces, Cleaning(0.001, False, 0, faces), Progress()))
+    return unwrap.textured(
+        bare, lambda points: network.query(planes, points)[1].numpy(), size, Progress()
+    )
+
+
+def random_picture() -> np.ndarray:
+    """(512, 512, 3) uint8."""
+    return np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+
+
+# What is measured in a process of its own: each begins with loading, but for the first.
+PATHS: dict[str, Callable[[TripoSR], object]] = {
+    "load": lambda network: None,
+    "encode": lambda network: network.encode(random_picture()),
+    "extract 256^3": lambda network: network.extract_mesh(surface(network), 256),
+    "extract 512^3": lambda network: network.extract_mesh(surface(network), 512),
+    "extract 256^3, dense": lambda network: dense_extraction(network, surface(network), 256),
+    "extract 256^3, plain": lambda network: plain_extraction(network, surface(network), 256),
+    "texture of 2048, 30000 faces": lambda network: textured(
+        network, surface(network), 30_000, 2048
+    ),
+    "texture of 4096, 40000 faces": lambda network: textured(
+        network, surface(network), 40_000, 4096
+    ),
+}
+
+
+def surface(network: TripoSR) -> torch.Tensor:
+    """See ``with_surface``; the steepness that is most like a trained field's."""
+    return with_surface(network, STEEPNESS[0])
+
+
 def peak_gigabytes() -> float:
-    """The most memory this process has held so far."""
+    """The most memory this process has held so far; pages of the weights' file count."""
+    status = Path("/proc/self/status")
+    if status.exists():  # unlike getrusage, this starts anew with each program
+        lines = status.read_text().splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) / 1e6
+    import resource
+
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e9
+
+
+def peak_of(path: str, folder: Path) -> float:
+    """Gigabytes that a fresh process takes for one path at most."""
+    command = [sys.executable, str(Path(__file__).resolve()), "--model", str(folder)]
+    return float(subprocess.check_output([*command, "--peak", path], text=True))
+
+
+def say_peak(path: str, folder: Path) -> None:
+    """In that process."""
+    if path:
+        PATHS[path](TripoSR.from_pretrained(folder))
+    print(peak_gigabytes())
 
 
 def measure(folder: Path, large: bool) -> list[Row]:
@@ -134,7 +204,6 @@ def measure(folder: Path, large: bool) -> list[Row]:
     took, network = seconds(lambda: TripoSR.from_pretrained(folder))
     assert isinstance(network, TripoSR)
     note("load", took, "s", "at most 2.5")
-    note("peak memory after loading", peak_gigabytes(), "GB")
     planes = with_surface(network, STEEPNESS[0])
     network.extract_mesh(planes, 256)  # compiles, or reads from its cache, what is compiled
     plain_seconds = 0.0
@@ -156,12 +225,17 @@ def measure(folder: Path, large: bool) -> list[Row]:
         fine, _ = seconds(lambda: network.extract_mesh(planes, 512))
         note("512^3: ours", fine, "s")
         note("512^3: ours / plain 256^3", fine / plain_seconds, "ratio", "below 1")
-    picture = np.random.default_rng(0).integers(0, 256, (512, 512, 3), np.uint8)
+    picture = random_picture()
     encode, _ = seconds(lambda: network.encode(picture))
     note("encode", encode, "s")
     whole = (encode + plain_seconds) / (encode + our_seconds)
     note("picture to mesh: plain / ours", whole, "ratio", "at least 1.9")
-    note("peak memory", peak_gigabytes(), "GB")
+    for faces, size in ((30_000, 2048), (40_000, 4096), (100_000, 4096)):
+        bake, _ = seconds(lambda faces=faces, size=size: textured(network, planes, faces, size))
+        note(f"extract 256^3, texture of {size}, {faces} faces", bake, "s")
+    note("peak memory: importing", peak_of("", folder), "GB")
+    for path in PATHS:
+        note(f"peak memory: {path}", peak_of(path, folder), "GB")
     return rows
 
 
@@ -177,15 +251,19 @@ def write(rows: list[Row]) -> None:
 
 def main(argv: list[str]) -> int:
     """Measure, print and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="build.py bench --triposr", description=__doc__)
     parser.add_argument("--model", type=Path, help="a folder that holds the model already")
     parser.add_argument("--without-512", action="store_true")
+    parser.add_argument("--peak", choices=("", *PATHS), help="print that path's peak memory, GB")
     given = parser.parse_args(argv)
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         folder = given.model or Path(temporary)
         if given.model is None:
             write_model(folder)
+        if given.peak is not None:
+            say_peak(given.peak, folder)
+            return 0
         rows = measure(folder, not given.without_512)
     write(rows)
     return 0
