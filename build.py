@@ -282,8 +282,8 @@ def bench(arguments: list[str]) -> int:
 
     --triposr measures TripoSR at full size instead, beside the plain path: a quarter of an hour.
     """
-    extras = ("triposr",) if "--triposr" in arguments else ()
-    return call([ensure(extras), str(Path("benchmarks", "bench.py")), *arguments], ROOT)[0]
+    python = ensure(("triposr",)) if "--triposr" in arguments else ensure(())
+    return call([python, str(Path("benchmarks", "bench.py")), *arguments], ROOT)[0]
 
 
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {

@@ -7,7 +7,8 @@ Must not know tensors or where the file came from.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -111,18 +112,18 @@ class _Reader:
             picture_size=self._count("cond_image_size"),
             plane_size=self._count("tokenizer.plane_size"),
             channels=self._count("tokenizer.num_channels"),
-            heads=self._count("backbone.num_attention_heads"),
-            head_dim=self._count("backbone.attention_head_dim"),
-            layers=self._count("backbone.num_layers"),
+            heads=self._count("backbone.num_attention_heads", 16),
+            head_dim=self._count("backbone.attention_head_dim", 88),
+            layers=self._count("backbone.num_layers", 1),
             norm_groups=self._count("backbone.norm_num_groups", 32),
             token_channels=self._count("backbone.cross_attention_dim"),
             plane_channels=self._count("post_processor.out_channels"),
             neurons=self._count("decoder.n_neurons"),
             hidden_layers=self._count("decoder.n_hidden_layers"),
-            activation=self._one_of("decoder.activation", _ACTIVATIONS),
+            activation=self._one_of("decoder.activation", _ACTIVATIONS, "relu"),
             radius=self._number("renderer.radius"),
-            density_bias=self._number("renderer.density_bias"),
-            samples_per_ray=self._count("renderer.num_samples_per_ray"),
+            density_bias=self._number("renderer.density_bias", -1.0),
+            samples_per_ray=self._count("renderer.num_samples_per_ray", 128),
         )
         self._check_agreement(config)
         return config
@@ -169,14 +170,14 @@ class _Reader:
             raise self._refusal(f"{name} is {value!r}, expected a positive whole number")
         return value
 
-    def _number(self, name: str) -> float:
-        value = self._entry(name)
+    def _number(self, name: str, default: float | None = None) -> float:
+        value = self._entry(name, default)
         if type(value) not in (int, float):
             raise self._refusal(f"{name} is {value!r}, expected a number")
         return float(value)
 
-    def _one_of(self, name: str, known: tuple[str, ...]) -> str:
-        value = str(self._entry(name)).lower()
+    def _one_of(self, name: str, known: tuple[str, ...], default: str) -> str:
+        value = str(self._entry(name, default)).lower()
         if value not in known:
             raise self._refusal(f"{name} is {value!r}, known are {', '.join(known)}")
         return value
@@ -209,6 +210,60 @@ class VisionConfig:
 
 # facebook/dino-vitb16, which every published TripoSR has inside.
 DINO_VITB16 = VisionConfig(768, 12, 12, 3072, 16, 14)
+
+
+# Of the published vision transformers of that family, whatever their width.
+_HEAD_CHANNELS = 64
+_IN_CHECKPOINT = "image_tokenizer.model."
+
+
+def vision_in(path: Path, shapes: Mapping[str, Sequence[int]]) -> VisionConfig:
+    """The sizes of the vision transformer in a checkpoint, as its tensors' shapes tell them.
+
+    Where it is of another kind, those of the published model: what does not fit is named later.
+
+    Args:
+        path: of the checkpoint, for the refusal.
+        shapes: of its tensors, by name.
+
+    Raises:
+        BadFile: its width is none of that family's.
+    """
+    names = [name.removeprefix(_IN_CHECKPOINT) for name in shapes]
+    layers = sum(
+        name.startswith("encoder.layer.") and name.endswith("before.weight") for name in names
+    )
+    try:
+        _, positions, channels = shapes[f"{_IN_CHECKPOINT}embeddings.position_embeddings"]
+        patch = shapes[f"{_IN_CHECKPOINT}embeddings.patch_embeddings.projection.weight"][-1]
+        inner = shapes[f"{_IN_CHECKPOINT}encoder.layer.0.intermediate.dense.weight"][0]
+    except (KeyError, ValueError, IndexError):
+        return DINO_VITB16
+    if channels % _HEAD_CHANNELS:
+        raise BadFile(
+            f"{path}: a tokenizer of {channels} channels does not tell how many heads it has",
+            "put the tokenizer's own config.json beside it as dino_config.json",
+        )
+    heads, grid = channels // _HEAD_CHANNELS, math.isqrt(max(positions - 1, 1))
+    return VisionConfig(channels, layers, heads, inner, patch, grid)
+
+
+def check_tokens(path: Path, sizes: Config, vision: VisionConfig) -> None:
+    """Refuse a tokenizer and a transformer that do not fit each other.
+
+    Raises:
+        BadFile: naming the numbers.
+    """
+    if sizes.token_channels != vision.channels:
+        raise BadFile(
+            f"{path}: backbone.cross_attention_dim is {sizes.token_channels}, and the tokenizer's "
+            f"tokens have {vision.channels} channels",
+            _HINT,
+        )
+    if sizes.picture_size < vision.patch_size:
+        raise BadFile(
+            f"{path}: cond_image_size is {sizes.picture_size}, smaller than a patch", _HINT
+        )
 
 
 def read_vision(path: Path) -> VisionConfig:

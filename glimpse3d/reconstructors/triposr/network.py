@@ -84,17 +84,21 @@ class TripoSR(nn.Module):
         Raises:
             WeightsMissing: nothing is there; nothing is fetched.
             BadFile: what is there is damaged, or another model's.
-            OutOfMemory: it does not fit; nothing was read.
+            OutOfMemory: it does not fit; no weights were brought into memory.
         """
         folder = weights.folder(folder_or_repo_id, revision or "", (CONFIG,), WEIGHTS)
         sizes = config.read(folder / CONFIG)
+        path = checkpoint.find(folder)
+        found = checkpoint.read(path)
         vision_file = folder / checkpoint.VISION_CONFIG
-        vision = config.read_vision(vision_file) if vision_file.exists() else config.DINO_VITB16
+        if vision_file.exists():
+            vision = config.read_vision(vision_file)
+        else:
+            vision = config.vision_in(path, {name: each.shape for name, each in found.items()})
+        config.check_tokens(folder / CONFIG, sizes, vision)
         with torch.device("meta"):
             network = cls(sizes, vision)
         network.fit(torch.device(device), dtype, memory_limit)
-        path = checkpoint.find(folder)
-        found = checkpoint.read(path)
         checkpoint.check(path, found, network.state_dict())
         network.take(found, torch.device(device), dtype)
         return network
