@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
@@ -48,6 +49,25 @@ def fetch_after_asking(error: WeightsMissing, yes: bool) -> None:
         raise error
     cli_meter.clear()
     _fetch_model(models.KNOWN[error.model], yes)
+
+
+def agree_to_fetch_there(wanted: Mapping[str, Any], yes: bool) -> None:
+    """Ask before a server fetches weights.
+
+    Args:
+        wanted: ``title``, ``licence``, ``source``, ``bytes`` and ``left``, as the server says.
+        yes: the answer was given beforehand.
+
+    Raises:
+        WeightsMissing: nobody said yes.
+    """
+    cli_meter.clear()
+    left = weights.size_text(wanted["left"])
+    size = weights.size_text(wanted["bytes"])
+    print(f"{wanted['title']}, {size}, licence {wanted['licence']}, {wanted['source']}")
+    print(f"{left} will be fetched by the server and kept there", flush=True)
+    if not yes:
+        _ask(wanted["title"], left, "the same command with --yes")
 
 
 def _names() -> str:
@@ -97,7 +117,8 @@ def _fetch_model(model: Model, yes: bool) -> None:
     print(_about(model))
     print(f"{left} will be fetched into {weights.hub_folder()}", flush=True)
     if not yes:
-        _ask(model, left)
+        command = f"glimpse3d models fetch {model.name} --yes"
+        _ask(model.title, left, command, model.name)
     try:
         place = library.fetch(model, cli_meter.shown())
     except KeyboardInterrupt:
@@ -107,23 +128,22 @@ def _fetch_model(model: Model, yes: bool) -> None:
     print(f"{model.title} is here: {place}")
 
 
-def _ask(model: Model, left: str) -> None:
+def _ask(title: str, left: str, command: str, model: str = "") -> None:
     """Let whoever sits there decide.
 
     Raises:
         WeightsMissing: there is no terminal, or the answer is not yes.
     """
-    command = f"glimpse3d models fetch {model.name} --yes"
     if not sys.stdin.isatty():
-        message = f"the weights of {model.title} are missing, and nobody is there to be asked"
-        raise WeightsMissing(message, f"run: {command}", model.name)
+        message = f"the weights of {title} are missing, and nobody is there to be asked"
+        raise WeightsMissing(message, f"run: {command}", model)
     try:
         answer = input(f"Fetch {left} now? [y/N] ")
     except EOFError:
         answer = ""
     if answer.strip().casefold() not in ("y", "yes"):
-        message = f"the weights of {model.title} are missing and were not to be fetched"
-        raise WeightsMissing(message, f"whenever you want them, run: {command}", model.name)
+        message = f"the weights of {title} are missing and were not to be fetched"
+        raise WeightsMissing(message, f"whenever you want them, run: {command}", model)
 
 
 def _verify(arguments: argparse.Namespace) -> int:

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
@@ -16,7 +19,7 @@ from . import data_folder, remote
 from .errors import WireError
 from .remote import Order
 
-__all__ = ["Order", "add_serve", "generate"]
+__all__ = ["Order", "add_serve", "fetch_weights", "generate", "wanted_weights"]
 
 DONE = 0
 
@@ -81,10 +84,36 @@ def generate(order: Order, where: str, folder: Path, progress: Progress) -> list
     """
     from glimpse3d.export.folder import atomic_folder
 
+    with _ours(), atomic_folder(folder) as new:
+        remote.generate(order, where, new, progress)
+        names = [path.name for path in sorted(new.iterdir())]
+    return [folder / name for name in names]
+
+
+def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str, Any] | None:
+    """See ``remote.wanted_weights``.
+
+    Raises:
+        Glimpse3DError: the server cannot be reached.
+    """
+    with _ours():
+        return remote.wanted_weights(where, backend, progress)
+
+
+def fetch_weights(where: str, backend: str, progress: Progress) -> None:
+    """See ``remote.fetch_weights``.
+
+    Raises:
+        Glimpse3DError: the server refused, failed or cannot be reached.
+    """
+    with _ours():
+        remote.fetch_weights(where, backend, progress)
+
+
+@contextmanager
+def _ours() -> Iterator[None]:
+    """The wire's errors as the core's, which have the same parts."""
     try:
-        with atomic_folder(folder) as new:
-            remote.generate(order, where, new, progress)
-            names = [path.name for path in sorted(new.iterdir())]
+        yield
     except WireError as error:
         raise Glimpse3DError(error.code, error.message, error.hint) from error
-    return [folder / name for name in names]

@@ -21,6 +21,7 @@ from .events import Downloaded, Downloading, Event, Job, JobChanged, Refused, Up
 CONNECT_SECONDS = 12.0  # then a server that was never reached is an error
 LOST_SECONDS = 120.0  # then one that went away is an error, too; the job goes on there
 POLL_MS = 100.0
+STAGE = "reconstructor"  # the one stage whose backends are asked for by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,44 @@ def generate(order: Order, where: str, folder: Path, progress: Progress) -> None
             _cancel(client, job)
             raise
         client.delete(job)  # the files are here now
+        _settle(client)
+
+
+def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str, Any] | None:
+    """What a server says that this reconstructor wants fetched there; None if it wants nothing.
+
+    Raises:
+        WireError: the server cannot be reached.
+        Cancelled: ``progress`` was told to stop.
+    """
+    with contextlib.closing(Client(where, name="glimpse3d command line")) as client:
+        _connect(client, progress)
+        assert client.welcome is not None
+        for row in client.welcome.catalogue.get("weights", ()):
+            if (row.get("stage"), row.get("backend")) == (STAGE, backend) and row.get("left"):
+                found: Mapping[str, Any] = row
+                return found
+    return None
+
+
+def fetch_weights(where: str, backend: str, progress: Progress) -> None:
+    """Have a server fetch what this reconstructor wants; what came before goes on.
+
+    Raises:
+        WireError: the server refused, failed or cannot be reached.
+        Cancelled: ``progress`` was told to stop; the fetch was cancelled at the server.
+    """
+    with contextlib.closing(Client(where, name="glimpse3d command line")) as client:
+        with progress.stage("connect", 0.01) as part:
+            _connect(client, part)
+        job = client.fetch_weights(STAGE, backend)
+        try:
+            with progress.stage("fetch", 0.99) as part:
+                _follow(client, job, part)
+        except BaseException:
+            _cancel(client, job)
+            raise
+        client.delete(job)
         _settle(client)
 
 

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from glimpse3d import cli, models, plugins
 from inference_server.client import Client
 from inference_server.events import JobChanged, Welcomed
 from tests import tiny_model
 from tests.hub_server import Hub, serving
 from tests.server.serving import (
+    BACKENDS,
     QUICK,
     Server,
     children,
@@ -184,3 +186,35 @@ def test_no_line_to_the_hub_is_a_failed_job_that_can_be_asked_for_again(
     found = ended(client, client.fetch_weights("reconstructor", "tiny"))
     assert found.state == "failed" and found.problem is not None
     assert found.problem.code == "weights_missing" and "127.0.0.1:9" in found.problem.message
+
+
+def test_the_command_line_asks_before_a_server_fetches(
+    hub: Hub,
+    start: Callable[..., Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(str(BACKENDS))  # the command line knows the backend, too
+    plugins._foreign.cache_clear()
+    (tmp_path / "disc.png").write_bytes(picture())
+    out = tmp_path / "out"
+    command = ["generate", str(tmp_path / "disc.png"), "-o", str(out), "--preset", "draft"]
+    command += ["--matte", "alpha", "--reconstructor", "tiny", "--gaussians", "64"]
+    command += ["--turntable-frames", "2", "--turntable-resolution", "64"]
+    command += ["--server", start().string]
+    try:
+        with (tmp_path / "nobody").open("w+") as nobody:
+            monkeypatch.setattr("sys.stdin", nobody)
+            assert cli.main(command) == 2
+            said = capsys.readouterr()
+            assert "4 MB will be fetched by the server" in said.out and "licence MIT" in said.out
+            assert "--yes" in said.err and hub.requests == [] and not out.exists()
+            assert cli.main([*command, "--yes"]) == 0
+        assert (out / "mesh.glb").is_file() and hub.transfers()
+        asked = len(hub.requests)
+        assert cli.main([*command, "-o", str(tmp_path / "again")]) == 0
+        assert len(hub.requests) == asked
+    finally:
+        plugins._foreign.cache_clear()
+        models.KNOWN.pop("tiny", None)

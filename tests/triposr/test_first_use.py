@@ -8,7 +8,11 @@ import numpy as np
 import PIL.Image
 import pytest
 
+import glimpse3d
 from glimpse3d import cli, models, weights
+from glimpse3d.errors import BadFile, WeightsMissing
+from glimpse3d.progress import Progress, Report
+from glimpse3d.types import Image
 from tests.hub_server import serving
 from tests.triposr.goldens import FOLDER, PARTS
 
@@ -63,3 +67,32 @@ def test_weights_are_fetched_only_when_someone_says_yes_and_then_the_picture_is_
     about = json.loads((out / "manifest.json").read_text("utf-8"))
     assert about["choices"]["reconstructor"]["ran"] == "triposr"
     assert (out / "mesh.glb").read_bytes() == (tmp_path / "again" / "mesh.glb").read_bytes()
+
+
+def test_missing_weights_are_said_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    reports: list[Report] = []
+    settings = glimpse3d.preset("draft", reconstructor="triposr", matte="grabcut")
+    image = Image(np.full((40, 40, 4), 200, np.uint8))
+    with pytest.raises(WeightsMissing) as caught:
+        glimpse3d.generate(image, settings, Progress(reports.append))
+    assert caught.value.model == "triposr" and reports == []
+
+
+def test_a_file_cut_short_is_said_before_anything_is_computed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    model = models.TRIPOSR
+    folder = weights.snapshot(model.repo_id, model.revision)
+    folder.mkdir(parents=True)
+    for file in model.files:
+        (folder / file.name).write_bytes(b"x" * 100)
+    reports: list[Report] = []
+    settings = glimpse3d.preset("draft", reconstructor="triposr", matte="grabcut")
+    image = Image(np.full((40, 40, 4), 200, np.uint8))
+    with pytest.raises(BadFile, match="100 bytes instead of"):
+        glimpse3d.generate(image, settings, Progress(reports.append))
+    assert reports == []
