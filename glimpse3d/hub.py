@@ -55,7 +55,8 @@ def fetch(model: Model, progress: Progress) -> Path:
     with _refusals(model):
         _check_room(model)
         for file in wanted:
-            with progress.stage(f"fetch {file.name}", file.size / total) as part:
+            about = f"{weights.size_text(file.size)}, asking the hub"
+            with progress.stage(f"fetch {file.name}", file.size / total, about) as part:
                 _fetch_file(model, file, part)
     progress(1.0)
     return weights.snapshot(model.repo_id, model.revision)

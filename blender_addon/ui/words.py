@@ -104,6 +104,8 @@ def job(each: Job) -> str:
         return f"Queued, {each.ahead} before it"
     if each.state == "running":
         return _doing(each)
+    if each.state == "failed" and waits_for_weights(each):
+        return "Weights are missing"
     if each.state == "done" and not each.imported:
         return "Ready, not imported" if each.problem else "Ready: press Import"
     return _STATES[each.state]
