@@ -23,6 +23,8 @@ log = logging.getLogger(__name__)
 
 AT_SERVER = ("queued", "running")
 TRANSFERS = ("uploading", "downloading")
+# Refusals of an order that fetching weights cures: they are not there, or were cut short.
+WANT_OF_WEIGHTS = ("weights_missing", "bad_file")
 
 
 class JobBook:
@@ -317,7 +319,7 @@ class JobBook:
             self._sent_again.add(job.id)
             self._send_kept(job)
         elif event.asked != "get" or unknown:
-            if (event.asked, event.problem.code) == ("submit", "weights_missing"):
+            if event.asked == "submit" and event.problem.code in WANT_OF_WEIGHTS:
                 self._for_weights.add(job.id)
             self._fail(job, Problem.of(event.problem))
 

@@ -106,7 +106,7 @@ ALLOWED = {
         (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
     ),
     "glimpse3d.reconstructors.triposr": Row(
-        (*COMPUTE, "fast_simplification", "safetensors", "torch", "torchmcubes", "xatlas", "yaml"),
+        (*COMPUTE, "safetensors", "torch", "torchmcubes", "xatlas", "yaml"),
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
@@ -121,7 +121,7 @@ ALLOWED = {
             "glimpse3d.splats",
         ),
     ),
-    "glimpse3d.unwrap": Row((*COMPUTE, "fast_simplification", "xatlas"), (*CONTRACTS, *MATHS)),
+    "glimpse3d.unwrap": Row((*COMPUTE, "xatlas"), (*CONTRACTS, *MATHS)),
     # The server. What travels into the add-on knows neither numpy nor the core.
     "inference_server": Row(("msgpack", "zmq"), ("inference_server",)),
     **{module: Row(("msgpack", "zmq"), CLIENT) for module in CLIENT},

@@ -12,6 +12,7 @@ import pytest
 from glimpse3d import errors as core
 from inference_server import errors, protocol
 from inference_server.errors import WireError
+from inference_server.events import Welcome
 from inference_server.protocol import HEADER, MAGIC, MESSAGES, Message, decode, encode
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -56,6 +57,22 @@ EXAMPLES: dict[str, tuple[dict[str, Any], bytes]] = {
 }  # fmt: skip
 
 
+# What came with a later minor version, in messages of the first.
+WEIGHTS = {
+    "stage": "reconstructor", "backend": "triposr", "model": "triposr", "title": "TripoSR",
+    "licence": "MIT", "source": "https://example.org/TripoSR", "bytes": 1_677_247_729,
+    "left": 1_677_247_729, "lacks": "",
+}  # fmt: skip
+LATER: dict[str, tuple[str, dict[str, Any], bytes]] = {
+    "submit, 1.1": ("submit", {"job": JOB, "kind": "fetch_weights", "name": "weights of triposr",
+                               "stage": "reconstructor", "backend": "triposr"}, b""),
+    "welcome, 1.1": (
+        "welcome", {**EXAMPLES["welcome"][0], "minor": 1, "features": ["weights"],
+                    "kinds": ["generate", "fetch_weights"]},
+        msgpack.packb({"settings": [], "weights": [WEIGHTS]})),
+}  # fmt: skip
+
+
 def example(kind: str) -> Message:
     request = protocol.PUSH if kind == "event" else bytes(range(8, 16))
     return Message(kind, request, *EXAMPLES[kind])
@@ -66,6 +83,17 @@ def test_every_message_has_its_golden_bytes(kind: str) -> None:
     frames = encode(example(kind))
     assert [frame.hex() for frame in frames] == json.loads(GOLDEN.read_text())[kind]
     assert decode(frames) == example(kind)
+
+
+@pytest.mark.parametrize("name", list(LATER))
+def test_what_came_later_changes_no_frame(name: str) -> None:
+    kind, body, blob = LATER[name]
+    message = Message(kind, bytes(range(8, 16)), body, blob)
+    frames = encode(message)
+    assert [frame.hex() for frame in frames] == json.loads(GOLDEN.read_text())[name]
+    assert decode(frames) == message
+    if kind == "welcome":
+        assert Welcome.read(message).catalogue["weights"] == [WEIGHTS]
 
 
 def test_codes_mirror_the_core_and_are_told_apart() -> None:
