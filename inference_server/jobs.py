@@ -20,11 +20,13 @@ from . import catalogue
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
 from .protocol import FINAL
+from .quotas import Quotas, busy
 from .store import UPLOADS, Row, Store
 
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 48 * 1024
+_RETRY_SECONDS = 10.0
 
 
 class Jobs:
@@ -32,20 +34,30 @@ class Jobs:
 
     Args:
         store, artifacts, dispatcher: what it rules over.
+        quotas: of everyone but the local user.
     """
 
-    def __init__(self, store: Store, artifacts: Artifacts, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self, store: Store, artifacts: Artifacts, dispatcher: Dispatcher, quotas: Quotas
+    ) -> None:
+        self.quotas = quotas
         self.dispatcher = dispatcher
         self.artifacts = artifacts
         self._store = store
         self._started = time.monotonic()
         artifacts.clean(store.succeeded(), store.wanted())
 
-    def submit(self, owner: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def submit(self, owner: str, body: Mapping[str, Any], local: bool = True) -> dict[str, Any]:
         """Queue a job; the same id with the same request is the same job.
+
+        Args:
+            owner: whose it is.
+            body: of the request.
+            local: the owner is the user whose machine this is, and has no quota.
 
         Raises:
             Glimpse3DError: ``conflict``, ``missing_input``, ``disk_full``, or a wrong request.
+            WireError: ``busy``, the owner has as many jobs as one may.
         """
         request = {key: value for key, value in body.items() if not key.startswith("x_")}
         digest = hashlib.sha256(msgpack.packb(_sorted(request))).digest()
@@ -66,9 +78,24 @@ class Jobs:
             raise Glimpse3DError(
                 "disk_full", "the server's disk is almost full", "delete old jobs, or free space"
             )
+        if not local:
+            self._check_quota(owner)
         row = self._store.add(owner, digest, request)
         log.info("job %s queued: %s", row.id.hex(), row.kind)
         return self.describe(row)
+
+    def _check_quota(self, owner: str) -> None:
+        if self._store.unfinished(owner) >= self.quotas.jobs:
+            raise busy(f"this key has {self.quotas.jobs} unfinished jobs, which is as many as"
+                       " the server takes", _RETRY_SECONDS)  # fmt: skip
+        kept = self._store.kept_bytes(owner) + self.artifacts.uploaded_bytes(owner)
+        if kept >= self.quotas.bytes:
+            raise Glimpse3DError(
+                "disk_full",
+                f"the results of this key take {kept / 2**30:.1f} GiB on the server's disk,"
+                f" of {self.quotas.bytes / 2**30:.1f} that it may have",
+                "delete old jobs, then try again",
+            )
 
     def get(self, owner: str, job: bytes, since: int = 0) -> tuple[dict[str, Any], bytes]:
         """A job, and its preview if that is newer than ``since``."""

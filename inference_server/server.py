@@ -16,32 +16,38 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-from . import connection
+from . import connection, invites
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
 from .jobs import Jobs
 from .keys import Keys
+from .quotas import Quotas
 from .store import Store
 from .transport import Transport
 from .worker import Worker
 
 log = logging.getLogger(__name__)
 
+DEFAULT_QUOTAS = Quotas()
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
 STANDARD_INPUT = 0
 
 
 def serve(
-    folder: Path, host: str, port: int, ready: Callable[[str], None], attached: bool = False
+    folder: Path,
+    address: tuple[str, int],
+    ready: Callable[[str], None],
+    attached: bool = False,
+    quotas: Quotas = DEFAULT_QUOTAS,
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
     Args:
         folder: its data; made if missing, used by one server at a time.
-        host: the address to bind; also the one in the connection string.
-        port: 0 takes any free one.
+        address: host to bind, also the one in the connection string, and port; 0 takes a free one.
         ready: called with the connection string once clients may come.
         attached: stop also when standard input closes.
+        quotas: of everyone but the local user.
 
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
@@ -53,19 +59,17 @@ def serve(
     with contextlib.closing(store), _stop_signals(attached) as stopped:
         artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, Worker())
-        jobs = Jobs(store, artifacts, dispatcher)
-        transport = Transport(jobs, keys, (host, port))
+        jobs = Jobs(store, artifacts, dispatcher, quotas)
+        transport = Transport(jobs, keys, address)
         try:
-            ready(connection.write(keys.connection(_bracketed(host), transport.port)))
+            invites.remember_address(folder, address[0], transport.port)
+            host = invites.bracketed(address[0])
+            ready(connection.write(keys.connection(host, transport.port)))
             transport.run(stopped)
         finally:
             log.info("stopping")
             dispatcher.stop()
             transport.close()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host.strip('[]').lower()}]" if ":" in host else host.lower()
 
 
 @contextmanager

@@ -235,6 +235,20 @@ class Store:
         ).fetchone()
         return int(count)
 
+    def unfinished(self, owner: str) -> int:
+        """How many jobs of an owner wait or run."""
+        (count,) = self._base.execute(
+            "SELECT count(*) FROM jobs WHERE owner = ? AND state IN ('queued', 'running')", (owner,)
+        ).fetchone()
+        return int(count)
+
+    def kept_bytes(self, owner: str) -> int:
+        """The size of all results of an owner."""
+        found = self._base.execute(
+            "SELECT files FROM jobs WHERE owner = ? AND files IS NOT NULL", (owner,)
+        )
+        return sum(file["size"] for (files,) in found for file in msgpack.unpackb(files))
+
     def counts(self) -> dict[str, int]:
         """State -> how many jobs."""
         return dict(self._base.execute("SELECT state, count(*) FROM jobs GROUP BY state"))

@@ -44,7 +44,8 @@ CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_S
 
 # Between the requests and the process that computes.
 QUEUE = tuple(
-    f"inference_server.{name}" for name in ("artifacts", "catalogue", "dispatch", "store", "worker")
+    f"inference_server.{name}"
+    for name in ("artifacts", "catalogue", "dispatch", "quotas", "store", "worker")
 )
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
@@ -132,6 +133,10 @@ ALLOWED = {
     "inference_server.data_folder": Row((), ()),
     "inference_server.gate": Row(("zmq",), ()),
     "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
+    "inference_server.invites": Row(
+        ("zmq",), ("glimpse3d.errors", "inference_server.connection", "inference_server.keys")
+    ),
+    "inference_server.quotas": Row((), ("inference_server.errors",)),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
