@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ _SERVER_COMMANDS = {
     "invite": "let one client more use this machine's server",
     "invites": "list who may use this machine's server",
     "revoke": "take an invitation back",
+    "doctor": "find out why a server cannot be used",
 }
 
 
@@ -58,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _parser(words: list[str]) -> argparse.ArgumentParser:
+def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glimpse3d", description="One picture in, a 3D object out."
     )

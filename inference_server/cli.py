@@ -12,14 +12,14 @@ from pathlib import Path
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
 
-from . import connection, data_folder, invites, remote
+from . import connection, data_folder, doctor, invites, remote
 from .errors import WireError
 from .quotas import Quotas
 from .remote import Order
 
 __all__ = ["COMMANDS", "Order", "generate"]
 
-DONE = 0
+DONE, REFUSED = 0, 2
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -144,11 +144,28 @@ def _announce(string: str) -> None:
     print("Listening. Stop with ctrl-C; jobs that wait are kept.", file=sys.stderr, flush=True)
 
 
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``doctor``."""
+    parser.set_defaults(command=_doctor)
+    parser.add_argument("string", metavar="STRING", help="the connection string")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    well = True
+    for verdict in doctor.examine(arguments.string):
+        well = well and verdict.well
+        print(f"{'ok' if verdict.well else 'NO':3} {verdict.step:10} {verdict.sentence}")
+        if verdict.hint:
+            print(f"{'':14} {verdict.hint}")
+    return DONE if well else REFUSED
+
+
 COMMANDS = {
     "serve": add_serve,
     "invite": add_invite,
     "invites": add_invites,
     "revoke": add_revoke,
+    "doctor": add_doctor,
 }
 
 

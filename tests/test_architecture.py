@@ -133,6 +133,7 @@ ALLOWED = {
     "inference_server.data_folder": Row((), ()),
     "inference_server.gate": Row(("zmq",), ()),
     "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
+    "inference_server.doctor": Row((), CLIENT),
     "inference_server.invites": Row(
         ("zmq",), ("glimpse3d.errors", "inference_server.connection", "inference_server.keys")
     ),
