@@ -16,6 +16,7 @@ from . import connection, data_folder, doctor, invites, remote
 from .errors import WireError
 from .quotas import Quotas
 from .remote import Order
+from .retention import Retention
 
 __all__ = ["COMMANDS", "Order", "generate"]
 
@@ -40,6 +41,14 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--disk-per-key", type=_gigabytes, default=Quotas().bytes, metavar="GIB",
         help="disk that an invited client's results may take (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-days", type=_days, default=Retention().days, metavar="DAYS",
+        help="after which results that were fetched are deleted (default: 7)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-disk", type=_gigabytes, default=Retention().bytes, metavar="GIB",
+        help="disk for results; beyond it go those fetched longest ago (default: 20)",
     )  # fmt: skip
     parser.add_argument(
         "--attached", action="store_true",
@@ -109,6 +118,13 @@ def _positive(text: str) -> int:
     return number
 
 
+def _days(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
+    return number
+
+
 def _gigabytes(text: str) -> int:
     number = float(text)
     if not 0 < number < 2**20:
@@ -124,7 +140,7 @@ def _port(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from .server import serve
+    from .server import Rules, serve
 
     if arguments.host in ("0.0.0.0", "::", "*"):
         raise Glimpse3DError(
@@ -134,8 +150,9 @@ def _serve(arguments: argparse.Namespace) -> int:
         )
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
+    rules = Rules(quotas, Retention(arguments.keep_days, arguments.keep_disk))
     address = arguments.host, arguments.port
-    serve(arguments.data, address, _announce, arguments.attached, quotas)
+    serve(arguments.data, address, _announce, arguments.attached, rules)
     return DONE
 
 

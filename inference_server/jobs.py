@@ -15,18 +15,22 @@ import msgpack
 
 from glimpse3d import __version__
 from glimpse3d.errors import Glimpse3DError
+from glimpse3d.formats import manifest
 
 from . import catalogue
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
 from .protocol import FINAL
 from .quotas import Quotas, busy
+from .retention import Retention, expired
 from .store import UPLOADS, Row, Store
 
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 48 * 1024
 _RETRY_SECONDS = 10.0
+_TIDY_SECONDS = 60.0
+_LAST = manifest.NAME  # clients fetch it last: who has it has the result
 
 
 class Jobs:
@@ -35,12 +39,20 @@ class Jobs:
     Args:
         store, artifacts, dispatcher: what it rules over.
         quotas: of everyone but the local user.
+        retention: of what is finished.
     """
 
     def __init__(
-        self, store: Store, artifacts: Artifacts, dispatcher: Dispatcher, quotas: Quotas
+        self,
+        store: Store,
+        artifacts: Artifacts,
+        dispatcher: Dispatcher,
+        quotas: Quotas,
+        retention: Retention,
     ) -> None:
         self.quotas = quotas
+        self._retention = retention
+        self._tidy_at = 0.0
         self.dispatcher = dispatcher
         self.artifacts = artifacts
         self._store = store
@@ -131,9 +143,21 @@ class Jobs:
         """
         if self._own(owner, job).state not in FINAL:
             raise Glimpse3DError("conflict", "the job is not finished", "cancel it first")
+        self._forget(job)
+
+    def _forget(self, job: bytes) -> None:
         self._store.delete(job)
         self.artifacts.remove_result(job)
         self.dispatcher.forget(job)
+
+    def _tidy(self) -> None:
+        """Once a minute: forget what is expired."""
+        if time.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = time.monotonic() + _TIDY_SECONDS
+        for row in expired(self._store.finished(), self._retention, time.time()):
+            log.info("job %s is forgotten, with %d bytes", row.id.hex(), row.size)
+            self._forget(row.id)
 
     def fetch(self, owner: str, body: Mapping[str, Any]) -> bytes:
         """A piece of a result's file.
@@ -144,9 +168,14 @@ class Jobs:
         row = self._own(owner, body["job"])
         if row.state != "succeeded":
             raise Glimpse3DError("not_ready", f"the job is {row.state}, it has no result")
-        if not any(each["name"] == body["name"] for each in row.files):
+        file = next((each for each in row.files if each["name"] == body["name"]), None)
+        if file is None:
             raise Glimpse3DError("not_found", "the result has no file of that name")
-        return self.artifacts.read(row.id, body["name"], body["offset"], body["count"])
+        piece = self.artifacts.read(row.id, body["name"], body["offset"], body["count"])
+        whole = body["offset"] + len(piece) >= file["size"]
+        if whole and body["name"] == _LAST and row.delivered is None:
+            self._store.deliver(row.id)
+        return piece
 
     def status(self) -> dict[str, Any]:
         """How the server is."""
@@ -187,6 +216,7 @@ class Jobs:
         Returns:
             job, what to tell of it, and a new preview or nothing; one entry for each change.
         """
+        self._tidy()
         changed = self.dispatcher.step()
         found = ((job, self._store.get(job), preview) for job, preview in changed.items())
         return [(job, self.describe(row), preview) for job, row, preview in found if row]

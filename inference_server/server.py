@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
@@ -22,15 +23,26 @@ from .dispatch import Dispatcher
 from .jobs import Jobs
 from .keys import Keys
 from .quotas import Quotas
+from .retention import Retention
 from .store import Store
 from .transport import Transport
 from .worker import Worker
 
 log = logging.getLogger(__name__)
 
-DEFAULT_QUOTAS = Quotas()
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
 STANDARD_INPUT = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What clients may take, and what is kept of what they made."""
+
+    quotas: Quotas = field(default_factory=Quotas)
+    retention: Retention = field(default_factory=Retention)
+
+
+DEFAULT_RULES = Rules()
 
 
 def serve(
@@ -38,7 +50,7 @@ def serve(
     address: tuple[str, int],
     ready: Callable[[str], None],
     attached: bool = False,
-    quotas: Quotas = DEFAULT_QUOTAS,
+    rules: Rules = DEFAULT_RULES,
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
@@ -47,7 +59,7 @@ def serve(
         address: host to bind, also the one in the connection string, and port; 0 takes a free one.
         ready: called with the connection string once clients may come.
         attached: stop also when standard input closes.
-        quotas: of everyone but the local user.
+        rules: of what clients may take and what is kept.
 
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
@@ -59,7 +71,7 @@ def serve(
     with contextlib.closing(store), _stop_signals(attached) as stopped:
         artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, Worker())
-        jobs = Jobs(store, artifacts, dispatcher, quotas)
+        jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
         transport = Transport(jobs, keys, address)
         try:
             invites.remember_address(folder, address[0], transport.port)

@@ -45,7 +45,7 @@ CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_S
 # Between the requests and the process that computes.
 QUEUE = tuple(
     f"inference_server.{name}"
-    for name in ("artifacts", "catalogue", "dispatch", "quotas", "store", "worker")
+    for name in ("artifacts", "catalogue", "dispatch", "quotas", "retention", "store", "worker")
 )
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
@@ -138,6 +138,7 @@ ALLOWED = {
         ("zmq",), ("glimpse3d.errors", "inference_server.connection", "inference_server.keys")
     ),
     "inference_server.quotas": Row((), ("inference_server.errors",)),
+    "inference_server.retention": Row((), ("inference_server.store",)),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
@@ -145,7 +146,8 @@ ALLOWED = {
     ),
     "inference_server.dispatch": Row((), ("glimpse3d.errors", *QUEUE)),
     "inference_server.jobs": Row(
-        ("msgpack",), ("glimpse3d.__version__", "glimpse3d.errors", *QUEUE, *CLIENT)
+        ("msgpack",),
+        ("glimpse3d.__version__", "glimpse3d.errors", "glimpse3d.formats", *QUEUE, *CLIENT),
     ),
     "inference_server.transport": Row(
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
