@@ -21,6 +21,11 @@ from .retention import Retention
 __all__ = ["COMMANDS", "Order", "generate"]
 
 DONE, REFUSED = 0, 2
+_EVERYWHERE = ("0.0.0.0", "::", "*")
+_OPEN = """\
+WARNING: --host {host} listens at every address of this machine, also at those that the internet
+reaches. Nobody gets in without a key, but everybody may knock. A tunnel through SSH needs no
+open port: see docs/remote.md."""
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -33,6 +38,14 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--port", type=_port, default=0, help="port to listen at (default: 0, any free one)"
     )
+    parser.add_argument(
+        "--name", default="", metavar="ADDRESS",
+        help="this machine's address in connection strings (default: that of --host)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metrics", type=_port, metavar="PORT",
+        help="also tell numbers to Prometheus, at http://127.0.0.1:PORT/metrics",
+    )  # fmt: skip
     _add_data(parser)
     parser.add_argument(
         "--jobs-per-key", type=_positive, default=Quotas().jobs, metavar="N",
@@ -140,19 +153,22 @@ def _port(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from .server import Rules, serve
+    from .server import Address, Rules, serve
 
-    if arguments.host in ("0.0.0.0", "::", "*"):
-        raise Glimpse3DError(
-            "invalid_settings",
-            f"--host {arguments.host} is every address, and a client needs one to go to",
-            "give the address that clients will use, such as 192.168.1.20",
-        )
+    if arguments.host in _EVERYWHERE:
+        if not arguments.name:
+            raise Glimpse3DError(
+                "invalid_settings",
+                f"--host {arguments.host} is every address, and a client needs one to go to",
+                "give the one that clients will use: --host 192.168.1.20, or add --name",
+            )
+        print(_OPEN.format(host=arguments.host), file=sys.stderr)
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
-    rules = Rules(quotas, Retention(arguments.keep_days, arguments.keep_disk))
-    address = arguments.host, arguments.port
-    serve(arguments.data, address, _announce, arguments.attached, rules)
+    kept = Retention(arguments.keep_days, arguments.keep_disk)
+    rules = Rules(quotas, kept, arguments.attached)
+    address = Address(arguments.host, arguments.port, arguments.name, arguments.metrics)
+    serve(arguments.data, address, _announce, rules)
     return DONE
 
 

@@ -20,6 +20,7 @@ from glimpse3d.formats import manifest
 from . import catalogue
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
+from .memory import resident_bytes
 from .protocol import FINAL
 from .quotas import Quotas, busy
 from .retention import Retention, expired
@@ -188,6 +189,8 @@ class Jobs:
             "finished": sum(counts.get(state, 0) for state in FINAL),
             "worker": self.dispatcher.worker.state,
             "disk_free": self.artifacts.free_bytes(),
+            "waited": self._store.longest_wait(time.time()),
+            "memory": resident_bytes(),
         }
 
     def _own(self, owner: str, job: bytes) -> Row:

@@ -22,6 +22,7 @@ from .artifacts import Artifacts
 from .dispatch import Dispatcher
 from .jobs import Jobs
 from .keys import Keys
+from .metrics import Metrics
 from .quotas import Quotas
 from .retention import Retention
 from .store import Store
@@ -30,36 +31,56 @@ from .worker import Worker
 
 log = logging.getLogger(__name__)
 
+METRICS_SECONDS = 1.0
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
 STANDARD_INPUT = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        host: to bind.
+        port: to bind; 0 takes any free one.
+        name: of the machine in connection strings; empty is ``host``.
+        metrics: port on loopback for ``metrics``; None does without, 0 takes any free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    name: str = ""
+    metrics: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Rules:
-    """What clients may take, and what is kept of what they made."""
+    """How a server behaves.
+
+    Attributes:
+        quotas: of invited clients.
+        retention: of what is finished.
+        attached: stop also when standard input closes.
+    """
 
     quotas: Quotas = field(default_factory=Quotas)
     retention: Retention = field(default_factory=Retention)
+    attached: bool = False
 
 
 DEFAULT_RULES = Rules()
 
 
 def serve(
-    folder: Path,
-    address: tuple[str, int],
-    ready: Callable[[str], None],
-    attached: bool = False,
-    rules: Rules = DEFAULT_RULES,
+    folder: Path, address: Address, ready: Callable[[str], None], rules: Rules = DEFAULT_RULES
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
     Args:
         folder: its data; made if missing, used by one server at a time.
-        address: host to bind, also the one in the connection string, and port; 0 takes a free one.
+        address: where to listen.
         ready: called with the connection string once clients may come.
-        attached: stop also when standard input closes.
-        rules: of what clients may take and what is kept.
+        rules: how it behaves there.
 
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
@@ -68,20 +89,37 @@ def serve(
     _raise_file_limit()
     keys = Keys(folder / "keys")
     store = Store(folder / "jobs.sqlite3")
-    with contextlib.closing(store), _stop_signals(attached) as stopped:
+    with contextlib.closing(store), _stop_signals(rules.attached) as stopped:
         artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, Worker())
         jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
-        transport = Transport(jobs, keys, address)
+        transport = Transport(jobs, keys, (address.host, address.port))
+        metrics = None if address.metrics is None else Metrics(address.metrics)
         try:
-            invites.remember_address(folder, address[0], transport.port)
-            host = invites.bracketed(address[0])
-            ready(connection.write(keys.connection(host, transport.port)))
-            transport.run(stopped)
+            if metrics is not None:
+                metrics.tell(transport.state())
+            name = address.name or address.host
+            invites.remember_address(folder, name, transport.port)
+            ready(connection.write(keys.connection(invites.bracketed(name), transport.port)))
+            _run(transport, metrics, stopped)
         finally:
+            if metrics is not None:
+                metrics.close()
             log.info("stopping")
             dispatcher.stop()
             transport.close()
+
+
+def _run(transport: Transport, metrics: Metrics | None, stopped: Callable[[], bool]) -> None:
+    """Serve, and tell of it now and then, until ``stopped`` says so."""
+    due = time.monotonic()
+    if metrics is not None:
+        log.warning("metrics at http://127.0.0.1:%d/metrics", metrics.port)
+    while not stopped():
+        transport.turn()
+        if metrics is not None and time.monotonic() >= due:
+            metrics.tell(transport.state())
+            due = time.monotonic() + METRICS_SECONDS
 
 
 @contextmanager

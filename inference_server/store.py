@@ -292,6 +292,13 @@ class Store:
         """State -> how many jobs."""
         return dict(self._base.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
 
+    def longest_wait(self, now: float) -> float:
+        """Seconds since the oldest job that waits was submitted; 0 if none does."""
+        (oldest,) = self._base.execute(
+            "SELECT min(created) FROM jobs WHERE state = 'queued'"
+        ).fetchone()
+        return max(now - oldest, 0.0) if oldest is not None else 0.0
+
     def succeeded(self) -> set[bytes]:
         """The ids of jobs whose results must be kept."""
         return {each["id"] for each in self._base.execute(_IN_STATE, ("succeeded",))}

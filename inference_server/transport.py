@@ -76,8 +76,12 @@ class Transport:
             "have": self._have,
             "put": self._put,
             "fetch": self._fetch,
-            "status": lambda owner, body, blob: ("state", jobs.status(), b""),
+            "status": lambda owner, body, blob: ("state", self.state(), b""),
         }  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """How the server is, as the protocol tells it."""
+        return {**self._jobs.status(), "refused": self._gate.refused}
 
     def _router(self, keys: Keys) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
@@ -106,11 +110,6 @@ class Transport:
                 "another program may use it; choose another with --port, or 0 for any free one",
             ) from error
         return int(self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
-
-    def run(self, stopped: Callable[[], bool]) -> None:
-        """Serve until ``stopped`` says so."""
-        while not stopped():
-            self.turn()
 
     def turn(self) -> None:
         """One round: wait a moment for news, answer what came, tell what changed."""

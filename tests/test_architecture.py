@@ -45,7 +45,16 @@ CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_S
 # Between the requests and the process that computes.
 QUEUE = tuple(
     f"inference_server.{name}"
-    for name in ("artifacts", "catalogue", "dispatch", "quotas", "retention", "store", "worker")
+    for name in (
+        "artifacts",
+        "catalogue",
+        "dispatch",
+        "memory",
+        "quotas",
+        "retention",
+        "store",
+        "worker",
+    )
 )
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
@@ -138,6 +147,8 @@ ALLOWED = {
         ("zmq",), ("glimpse3d.errors", "inference_server.connection", "inference_server.keys")
     ),
     "inference_server.quotas": Row((), ("inference_server.errors",)),
+    "inference_server.memory": Row((), ()),
+    "inference_server.metrics": Row((), ("glimpse3d.errors",)),
     "inference_server.retention": Row((), ("inference_server.store",)),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
