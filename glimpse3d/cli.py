@@ -1,4 +1,4 @@
-"""The command line: generate, rerun, backends, models; and serve, mounted when it is asked for.
+"""The command line: generate, rerun, backends, models; and the server's own, when asked for.
 
 Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
 sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
@@ -10,6 +10,7 @@ import argparse
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -26,13 +27,21 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 DONE, DEFECT, REFUSED, STOPPED = 0, 1, 2, 130
+# What these need is an extra: their options are added when one of them is asked for.
+_SERVER_COMMANDS = {
+    "serve": "run the inference server for Blender and others",
+    "invite": "let one client more use this machine's server",
+    "invites": "list who may use this machine's server",
+    "revoke": "take an invitation back",
+    "doctor": "find out why a server cannot be used",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code."""
     words = sys.argv[1:] if argv is None else argv
     try:
-        arguments = _parser("serve" in words).parse_args(words)
+        arguments = _parser(words).parse_args(words)
         logging.basicConfig(
             level=logging.INFO if arguments.verbose else logging.WARNING,
             format="%(levelname)s %(name)s: %(message)s",
@@ -51,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     return code
 
 
-def _parser(serving: bool = False) -> argparse.ArgumentParser:
+def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="glimpse3d", description="One picture in, a 3D object out."
     )
@@ -94,9 +103,11 @@ def _parser(serving: bool = False) -> argparse.ArgumentParser:
     backends.set_defaults(command=_backends)
 
     cli_models.add_models(commands)
-    serve = commands.add_parser("serve", help="run the inference server for Blender and others")
-    if serving:
-        _server_commands().add_serve(serve)
+    wanted = next((word for word in words if not word.startswith("-")), "")
+    for name, about in _SERVER_COMMANDS.items():
+        own = commands.add_parser(name, help=about)
+        if name == wanted:
+            _server_commands().COMMANDS[name](own)
     return parser
 
 

@@ -114,6 +114,11 @@ class Artifacts:
         part.replace(path)
         sync_names(path.parent)
 
+    def uploaded_bytes(self, owner: str) -> int:
+        """The size of all uploads of an owner."""
+        folder = self._uploads / _owner_folder(owner)
+        return sum(path.stat().st_size for path in folder.iterdir()) if folder.is_dir() else 0
+
     def result(self, job: bytes) -> Path:
         """The folder of a job's result."""
         return self._results / job.hex()

@@ -1,4 +1,4 @@
-"""The server's side of the command line: ``serve``, and ``generate`` through a server.
+"""The server's side of the command line: ``serve``, invitations, ``generate`` through a server.
 
 Owns their arguments and what they print. Must not know how anything is computed.
 """
@@ -15,13 +15,20 @@ from typing import Any
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
 
-from . import data_folder, remote
+from . import connection, data_folder, doctor, invites, remote
 from .errors import WireError
+from .quotas import Quotas
 from .remote import Order
+from .retention import Retention
 
-__all__ = ["Order", "add_serve", "fetch_weights", "generate", "wanted_weights"]
+__all__ = ["COMMANDS", "Order", "fetch_weights", "generate", "wanted_weights"]
 
-DONE = 0
+DONE, REFUSED = 0, 2
+_EVERYWHERE = ("0.0.0.0", "::", "*")
+_OPEN = """\
+WARNING: --host {host} listens at every address of this machine, also at those that the internet
+reaches. Nobody gets in without a key, but everybody may knock. A tunnel through SSH needs no
+open port: see docs/remote.md."""
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -35,13 +42,110 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         "--port", type=_port, default=0, help="port to listen at (default: 0, any free one)"
     )
     parser.add_argument(
-        "--data", type=Path, default=data_folder.default(), metavar="FOLDER",
-        help="where queue, keys and results are kept (default: %(default)s)",
+        "--name", default="", metavar="ADDRESS",
+        help="this machine's address in connection strings (default: that of --host)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--metrics", type=_port, metavar="PORT",
+        help="also tell numbers to Prometheus, at http://127.0.0.1:PORT/metrics",
+    )  # fmt: skip
+    _add_data(parser)
+    parser.add_argument(
+        "--jobs-per-key", type=_positive, default=Quotas().jobs, metavar="N",
+        help="jobs that an invited client may have waiting and running (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--disk-per-key", type=_gigabytes, default=Quotas().bytes, metavar="GIB",
+        help="disk that an invited client's results may take (default: 2)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-days", type=_days, default=Retention().days, metavar="DAYS",
+        help="after which results that were fetched are deleted (default: 7)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--keep-disk", type=_gigabytes, default=Retention().bytes, metavar="GIB",
+        help="disk for results; beyond it go those fetched longest ago (default: 20)",
     )  # fmt: skip
     parser.add_argument(
         "--attached", action="store_true",
         help="stop when standard input closes, as it does when the program that started this ends",
     )  # fmt: skip
+
+
+def add_invite(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``invite``."""
+    parser.set_defaults(command=_invite)
+    _add_data(parser)
+    parser.add_argument("name", help="of the invitation, for `invites` and `revoke`")
+    parser.add_argument(
+        "--host", default="", metavar="ADDRESS",
+        help="what the client connects to (default: where the server last listened)",
+    )  # fmt: skip
+    parser.add_argument("--port", type=_port, default=0, help="likewise")
+
+
+def add_invites(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``invites``."""
+    parser.set_defaults(command=_invites)
+    _add_data(parser)
+
+
+def add_revoke(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``revoke``."""
+    parser.set_defaults(command=_revoke)
+    _add_data(parser)
+    parser.add_argument("name", help="as it was invited")
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--data", type=Path, default=data_folder.default(), metavar="FOLDER",
+        help="where queue, keys and results are kept (default: %(default)s)",
+    )  # fmt: skip
+
+
+def _invite(arguments: argparse.Namespace) -> int:
+    try:
+        made = invites.invite(arguments.data, arguments.name, arguments.host, arguments.port)
+    except WireError as error:
+        hint = "give --host and --port as the client will reach the server"
+        raise Glimpse3DError("invalid_settings", error.message, hint) from error
+    print(f"{arguments.name}'s connection string. It is a key, shown this once:", file=sys.stderr)
+    print(connection.write(made))
+    return DONE
+
+
+def _invites(arguments: argparse.Namespace) -> int:
+    for name in invites.names(arguments.data):
+        print(name)
+    return DONE
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    invites.revoke(arguments.data, arguments.name)
+    print(f"{arguments.name} is no longer let in", file=sys.stderr)
+    return DONE
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is too small; 1 or more")
+    return number
+
+
+def _days(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < 1e6:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of days")
+    return number
+
+
+def _gigabytes(text: str) -> int:
+    number = float(text)
+    if not 0 < number < 2**20:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of GiB")
+    return int(number * 2**30)
 
 
 def _port(text: str) -> int:
@@ -52,22 +156,53 @@ def _port(text: str) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from .server import serve
+    from .server import Address, Rules, serve
 
-    if arguments.host in ("0.0.0.0", "::", "*"):
-        raise Glimpse3DError(
-            "invalid_settings",
-            f"--host {arguments.host} is every address, and a client needs one to go to",
-            "give the address that clients will use, such as 192.168.1.20",
-        )
+    if arguments.host in _EVERYWHERE:
+        if not arguments.name:
+            raise Glimpse3DError(
+                "invalid_settings",
+                f"--host {arguments.host} is every address, and a client needs one to go to",
+                "give the one that clients will use: --host 192.168.1.20, or add --name",
+            )
+        print(_OPEN.format(host=arguments.host), file=sys.stderr)
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
-    serve(arguments.data, arguments.host, arguments.port, _announce, arguments.attached)
+    quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
+    kept = Retention(arguments.keep_days, arguments.keep_disk)
+    rules = Rules(quotas, kept, arguments.attached)
+    address = Address(arguments.host, arguments.port, arguments.name, arguments.metrics)
+    serve(arguments.data, address, _announce, rules)
     return DONE
 
 
 def _announce(string: str) -> None:
     print(string, flush=True)
     print("Listening. Stop with ctrl-C; jobs that wait are kept.", file=sys.stderr, flush=True)
+
+
+def add_doctor(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``doctor``."""
+    parser.set_defaults(command=_doctor)
+    parser.add_argument("string", metavar="STRING", help="the connection string")
+
+
+def _doctor(arguments: argparse.Namespace) -> int:
+    well = True
+    for verdict in doctor.examine(arguments.string):
+        well = well and verdict.well
+        print(f"{'ok' if verdict.well else 'NO':3} {verdict.step:10} {verdict.sentence}")
+        if verdict.hint:
+            print(f"{'':14} {verdict.hint}")
+    return DONE if well else REFUSED
+
+
+COMMANDS = {
+    "serve": add_serve,
+    "invite": add_invite,
+    "invites": add_invites,
+    "revoke": add_revoke,
+    "doctor": add_doctor,
+}
 
 
 def generate(order: Order, where: str, folder: Path, progress: Progress) -> list[Path]:

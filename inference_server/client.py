@@ -41,6 +41,7 @@ from .link import Link
 from .protocol import Message
 from .results import Results, folder_of
 
+_REFUSED = "refused_key"
 PING_SECONDS = 15.0
 BULK_IDLE_SECONDS = 30.0
 
@@ -230,7 +231,7 @@ class Client:
             now = self._clock()
             self._watches.step(now)
             if not len(self._control) and now - self._control.link.heard > PING_SECONDS:
-                self._control.ask("ping", {}, _ignore)
+                self._control.ask("ping", {}, self._lose_key)
         self._move_files(until)
 
     def _move_files(self, until: float) -> None:
@@ -256,11 +257,20 @@ class Client:
 
     def _follow_link(self) -> None:
         link = self._control.link
+        if self._bulk is not None:  # one key for both: taken back for one, it is for the other
+            self._lose_key(self._bulk.link.problem)
         if link.state == "down":
             self._change("down", link.problem)
         elif link.state == "up" and link.generation != self._greeted:
             self._greeted = link.generation
             self.greet()
+
+    def _lose_key(self, problem: Answer | None) -> None:
+        """Connect anew if the invitation was taken back: who refuses then says so at once."""
+        known = self.problem is not None and self.problem.code == _REFUSED
+        if isinstance(problem, WireError) and problem.code == _REFUSED and not known:
+            self._control.link.renew(problem)
+            self._change("down", problem)
 
     def _change(self, state: str, problem: WireError | None = None) -> None:
         before = (self.state, self.problem.code if self.problem else "")
@@ -304,7 +314,3 @@ class Client:
 def _context() -> zmq.Context[Any]:
     """One for all clients, never ended: ending it waits, for a name server if need be."""
     return zmq.Context(io_threads=1)
-
-
-def _ignore(answer: Answer) -> None:
-    """A pong needs no more than to have come."""

@@ -32,6 +32,7 @@ WIRE_CODES = {
     "not_found": "there is no such job, file or upload",
     "not_ready": "the job has no result yet",
     "not_supported": "this server cannot do that yet",
+    "refused_key": "the server does not know this invitation, or no longer",
     "too_large": "a file is larger than the server's limit",
     "version": "client and server speak no common version",
     "worker_lost": "the process that computed the job died too often",
@@ -44,7 +45,6 @@ CLIENT_CODES = {
     "no_answer": "the server is connected but does not answer",
     "not_a_server": "what listens there is no Glimpse3D server",
     "nothing_listening": "nothing listens at that address",
-    "refused_key": "the server does not know this invitation",
     "unknown_host": "the name of the server's machine is not known",
     "wrong_server": "what listens there is not the server that the string was made for",
 }

@@ -15,16 +15,23 @@ import msgpack
 
 from glimpse3d import __version__
 from glimpse3d.errors import Glimpse3DError
+from glimpse3d.formats import manifest
 
 from . import catalogue
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
+from .memory import resident_bytes
 from .protocol import FINAL
+from .quotas import Quotas, busy
+from .retention import Retention, expired
 from .store import UPLOADS, Row, Store
 
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 48 * 1024
+_RETRY_SECONDS = 10.0
+_TIDY_SECONDS = 60.0
+_LAST = manifest.NAME  # clients fetch it last: who has it has the result
 
 
 class Jobs:
@@ -32,20 +39,38 @@ class Jobs:
 
     Args:
         store, artifacts, dispatcher: what it rules over.
+        quotas: of everyone but the local user.
+        retention: of what is finished.
     """
 
-    def __init__(self, store: Store, artifacts: Artifacts, dispatcher: Dispatcher) -> None:
+    def __init__(
+        self,
+        store: Store,
+        artifacts: Artifacts,
+        dispatcher: Dispatcher,
+        quotas: Quotas,
+        retention: Retention,
+    ) -> None:
+        self.quotas = quotas
+        self._retention = retention
+        self._tidy_at = 0.0
         self.dispatcher = dispatcher
         self.artifacts = artifacts
         self._store = store
         self._started = time.monotonic()
         artifacts.clean(store.succeeded(), store.wanted())
 
-    def submit(self, owner: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    def submit(self, owner: str, body: Mapping[str, Any], local: bool = True) -> dict[str, Any]:
         """Queue a job; the same id with the same request is the same job.
+
+        Args:
+            owner: whose it is.
+            body: of the request.
+            local: the owner is the user whose machine this is, and has no quota.
 
         Raises:
             Glimpse3DError: ``conflict``, ``missing_input``, ``disk_full``, or a wrong request.
+            WireError: ``busy``, the owner has as many jobs as one may.
         """
         request = {key: value for key, value in body.items() if not key.startswith("x_")}
         digest = hashlib.sha256(msgpack.packb(_sorted(request))).digest()
@@ -66,9 +91,24 @@ class Jobs:
             raise Glimpse3DError(
                 "disk_full", "the server's disk is almost full", "delete old jobs, or free space"
             )
+        if not local:
+            self._check_quota(owner)
         row = self._store.add(owner, digest, request)
         log.info("job %s queued: %s", row.id.hex(), row.kind)
         return self.describe(row)
+
+    def _check_quota(self, owner: str) -> None:
+        if self._store.unfinished(owner) >= self.quotas.jobs:
+            raise busy(f"this key has {self.quotas.jobs} unfinished jobs, which is as many as"
+                       " the server takes", _RETRY_SECONDS)  # fmt: skip
+        kept = self._store.kept_bytes(owner) + self.artifacts.uploaded_bytes(owner)
+        if kept >= self.quotas.bytes:
+            raise Glimpse3DError(
+                "disk_full",
+                f"the results of this key take {kept / 2**30:.1f} GiB on the server's disk,"
+                f" of {self.quotas.bytes / 2**30:.1f} that it may have",
+                "delete old jobs, then try again",
+            )
 
     def get(self, owner: str, job: bytes, since: int = 0) -> tuple[dict[str, Any], bytes]:
         """A job, and its preview if that is newer than ``since``."""
@@ -104,9 +144,21 @@ class Jobs:
         """
         if self._own(owner, job).state not in FINAL:
             raise Glimpse3DError("conflict", "the job is not finished", "cancel it first")
+        self._forget(job)
+
+    def _forget(self, job: bytes) -> None:
         self._store.delete(job)
         self.artifacts.remove_result(job)
         self.dispatcher.forget(job)
+
+    def _tidy(self) -> None:
+        """Once a minute: forget what is expired."""
+        if time.monotonic() < self._tidy_at:
+            return
+        self._tidy_at = time.monotonic() + _TIDY_SECONDS
+        for row in expired(self._store.finished(), self._retention, time.time()):
+            log.info("job %s is forgotten, with %d bytes", row.id.hex(), row.size)
+            self._forget(row.id)
 
     def fetch(self, owner: str, body: Mapping[str, Any]) -> bytes:
         """A piece of a result's file.
@@ -117,9 +169,14 @@ class Jobs:
         row = self._own(owner, body["job"])
         if row.state != "succeeded":
             raise Glimpse3DError("not_ready", f"the job is {row.state}, it has no result")
-        if not any(each["name"] == body["name"] for each in row.files):
+        file = next((each for each in row.files if each["name"] == body["name"]), None)
+        if file is None:
             raise Glimpse3DError("not_found", "the result has no file of that name")
-        return self.artifacts.read(row.id, body["name"], body["offset"], body["count"])
+        piece = self.artifacts.read(row.id, body["name"], body["offset"], body["count"])
+        whole = body["offset"] + len(piece) >= file["size"]
+        if whole and body["name"] == _LAST and row.delivered is None:
+            self._store.deliver(row.id)
+        return piece
 
     def status(self) -> dict[str, Any]:
         """How the server is."""
@@ -132,6 +189,8 @@ class Jobs:
             "finished": sum(counts.get(state, 0) for state in FINAL),
             "worker": self.dispatcher.worker.state,
             "disk_free": self.artifacts.free_bytes(),
+            "waited": self._store.longest_wait(time.time()),
+            "memory": resident_bytes(),
         }
 
     def _own(self, owner: str, job: bytes) -> Row:
@@ -160,6 +219,7 @@ class Jobs:
         Returns:
             job, what to tell of it, and a new preview or nothing; one entry for each change.
         """
+        self._tidy()
         changed = self.dispatcher.step()
         found = ((job, self._store.get(job), preview) for job, preview in changed.items())
         return [(job, self.describe(row), preview) for job, row, preview in found if row]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,6 +23,7 @@ from .connection import Connection
 
 SERVER, LOCAL, CLIENTS = "server.json", "local.json", "clients.json"
 LOCAL_NAME = "local"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,39}")
 
 
 class Keys:
@@ -40,16 +42,70 @@ class Keys:
         server = self._pair(SERVER)
         self.public, self.secret = server
         self._local = self._pair(LOCAL)
-        if not (folder / CLIENTS).exists():
-            self._write(CLIENTS, {LOCAL_NAME: self._local[0].decode()})
+        self._known: tuple[tuple[int, int, int], dict[bytes, str]] | None = None
+        listed = self._read(CLIENTS) if (folder / CLIENTS).exists() else {}
+        if LOCAL_NAME not in listed:
+            self._write(CLIENTS, {LOCAL_NAME: self._local[0].decode(), **listed})
 
     def clients(self) -> dict[bytes, str]:
-        """Public key (Z85) -> name of everyone who is let in; read anew, so that edits count.
+        """Public key (Z85) -> name of everyone who is let in; an edit of the list counts at once.
 
         Raises:
             Glimpse3DError: the list is damaged.
         """
-        return {key.encode(): name for name, key in self._read(CLIENTS).items()}
+        about = (self._folder / CLIENTS).stat()
+        version = about.st_ino, about.st_mtime_ns, about.st_size
+        if self._known is None or self._known[0] != version:
+            listed = {key.encode(): name for name, key in self._read(CLIENTS).items()}
+            self._known = version, listed
+        return self._known[1]
+
+    def is_local(self, owner: str) -> bool:
+        """Whether this public key (Z85) is that of the user whose machine it is."""
+        return self.clients().get(owner.encode()) == LOCAL_NAME
+
+    def invite(self, name: str) -> bytes:
+        """Let in one client more. Its secret is not kept: who loses it is invited anew.
+
+        Args:
+            name: for the list alone: letters, digits, space, ``. _ -``, at most 40.
+
+        Returns:
+            the client's secret key, 32 bytes.
+
+        Raises:
+            Glimpse3DError: ``invalid_settings``, the name is no name; ``conflict``, it is taken.
+        """
+        if not _NAME.fullmatch(name):
+            raise Glimpse3DError(
+                "invalid_settings", f"{name[:60]!r} is not a name for an invitation",
+                "take up to 40 letters, digits, spaces, dots and dashes",
+            )  # fmt: skip
+        listed = self._read(CLIENTS)
+        if name.casefold() in {each.casefold() for each in listed}:
+            raise Glimpse3DError(
+                "conflict", f"there is an invitation named {name!r} already",
+                f"take another name, or first run: glimpse3d revoke {name!r}",
+            )  # fmt: skip
+        public, secret = zmq.curve_keypair()
+        self._write(CLIENTS, {**listed, name: public.decode()})
+        return z85.decode(secret)
+
+    def revoke(self, name: str) -> None:
+        """Let a client in no longer; one that is connected is refused from its next request on.
+
+        The local user gets another key, and with it another connection string, at the next start.
+
+        Raises:
+            Glimpse3DError: ``not_found``, nobody of that name is invited.
+        """
+        listed = self._read(CLIENTS)
+        if name not in listed:
+            known = ", ".join(sorted(listed))
+            raise Glimpse3DError("not_found", f"nobody is invited as {name!r}", f"known: {known}")
+        self._write(CLIENTS, {each: key for each, key in listed.items() if each != name})
+        if name == LOCAL_NAME:
+            (self._folder / LOCAL).unlink()
 
     def connection(self, host: str, port: int) -> Connection:
         """The local user's own way in."""

@@ -143,7 +143,8 @@ MESSAGES: dict[str, Kind] = {
     "state": Kind(75, {"server": Field(str, 1, 100), "uptime": Field(float, 0, 1e11),
                        "queued": _SIZE, "running": _SIZE, "finished": _SIZE,
                        "worker": Field(str, among=("none", "starting", "idle", "busy")),
-                       "disk_free": _SIZE}),
+                       "disk_free": _SIZE, "waited": _maybe(float, 0, 1e11),
+                       "memory": _maybe(int, 0, 2**53), "refused": _maybe(int, 0, 2**53)}),
     "error": Kind(127, {**_PROBLEM, "retry_after": _maybe(float, 0, 86400),
                         "lo": _maybe(int, 1, 255), "hi": _maybe(int, 1, 255)}),
     # pushed by the server, with request id 0

@@ -13,35 +13,74 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
 
-from . import connection
+from . import connection, invites
 from .artifacts import Artifacts
 from .dispatch import Dispatcher
 from .jobs import Jobs
 from .keys import Keys
+from .metrics import Metrics
+from .quotas import Quotas
+from .retention import Retention
 from .store import Store
 from .transport import Transport
 from .worker import Worker
 
 log = logging.getLogger(__name__)
 
+METRICS_SECONDS = 1.0
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
 STANDARD_INPUT = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a server listens.
+
+    Attributes:
+        host: to bind.
+        port: to bind; 0 takes any free one.
+        name: of the machine in connection strings; empty is ``host``.
+        metrics: port on loopback for ``metrics``; None does without, 0 takes any free one.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    name: str = ""
+    metrics: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """How a server behaves.
+
+    Attributes:
+        quotas: of invited clients.
+        retention: of what is finished.
+        attached: stop also when standard input closes.
+    """
+
+    quotas: Quotas = field(default_factory=Quotas)
+    retention: Retention = field(default_factory=Retention)
+    attached: bool = False
+
+
+DEFAULT_RULES = Rules()
+
+
 def serve(
-    folder: Path, host: str, port: int, ready: Callable[[str], None], attached: bool = False
+    folder: Path, address: Address, ready: Callable[[str], None], rules: Rules = DEFAULT_RULES
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
     Args:
         folder: its data; made if missing, used by one server at a time.
-        host: the address to bind; also the one in the connection string.
-        port: 0 takes any free one.
+        address: where to listen.
         ready: called with the connection string once clients may come.
-        attached: stop also when standard input closes.
+        rules: how it behaves there.
 
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
@@ -50,22 +89,37 @@ def serve(
     _raise_file_limit()
     keys = Keys(folder / "keys")
     store = Store(folder / "jobs.sqlite3")
-    with contextlib.closing(store), _stop_signals(attached) as stopped:
+    with contextlib.closing(store), _stop_signals(rules.attached) as stopped:
         artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, Worker())
-        jobs = Jobs(store, artifacts, dispatcher)
-        transport = Transport(jobs, keys, (host, port))
+        jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
+        transport = Transport(jobs, keys, (address.host, address.port))
+        metrics = None if address.metrics is None else Metrics(address.metrics)
         try:
-            ready(connection.write(keys.connection(_bracketed(host), transport.port)))
-            transport.run(stopped)
+            if metrics is not None:
+                metrics.tell(transport.state())
+            name = address.name or address.host
+            invites.remember_address(folder, name, transport.port)
+            ready(connection.write(keys.connection(invites.bracketed(name), transport.port)))
+            _run(transport, metrics, stopped)
         finally:
+            if metrics is not None:
+                metrics.close()
             log.info("stopping")
             dispatcher.stop()
             transport.close()
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host.strip('[]').lower()}]" if ":" in host else host.lower()
+def _run(transport: Transport, metrics: Metrics | None, stopped: Callable[[], bool]) -> None:
+    """Serve, and tell of it now and then, until ``stopped`` says so."""
+    due = time.monotonic()
+    if metrics is not None:
+        log.warning("metrics at http://127.0.0.1:%d/metrics", metrics.port)
+    while not stopped():
+        transport.turn()
+        if metrics is not None and time.monotonic() >= due:
+            metrics.tell(transport.state())
+            due = time.monotonic() + METRICS_SECONDS
 
 
 @contextmanager

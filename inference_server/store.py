@@ -18,7 +18,7 @@ import msgpack
 
 from glimpse3d.errors import Glimpse3DError
 
-VERSION = 1
+VERSION = 2
 MAX_ATTEMPTS = 3
 
 _SCHEMA = """
@@ -37,11 +37,21 @@ CREATE TABLE jobs (
     started REAL,
     finished REAL,
     code TEXT, message TEXT, hint TEXT,
-    files BLOB
+    files BLOB,
+    size INTEGER NOT NULL DEFAULT 0,
+    delivered REAL
 );
 CREATE INDEX jobs_by_state ON jobs (state, serial);
 CREATE INDEX jobs_by_owner ON jobs (owner, serial);
 """
+
+# What brings a database of that version to the next one; sizes are counted from the lists of files.
+_MIGRATIONS = {
+    1: (
+        "ALTER TABLE jobs ADD COLUMN size INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE jobs ADD COLUMN delivered REAL",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +75,8 @@ class Row:
     message: str | None
     hint: str | None
     files: list[dict[str, Any]]
+    size: int
+    delivered: float | None
 
 
 class Store:
@@ -112,7 +124,18 @@ class Store:
         if version == 0:
             for statement in _SCHEMA.split(";"):
                 self._base.execute(statement)
-            self._base.execute(f"PRAGMA user_version = {VERSION}")
+        elif version < VERSION:
+            for older in range(version, VERSION):
+                for statement in _MIGRATIONS[older]:
+                    self._base.execute(statement)
+            self._count_sizes()
+        self._base.execute(f"PRAGMA user_version = {VERSION}")
+
+    def _count_sizes(self) -> None:
+        found = self._base.execute("SELECT serial, files FROM jobs WHERE files IS NOT NULL")
+        for serial, files in found.fetchall():
+            total = _total(msgpack.unpackb(files))
+            self._base.execute("UPDATE jobs SET size = ? WHERE serial = ?", (total, serial))
 
     @contextmanager
     def _change(self) -> Iterator[None]:
@@ -185,7 +208,7 @@ class Store:
     def succeed(self, job: bytes, files: list[dict[str, Any]]) -> None:
         """A running job's files stand in place."""
         packed = msgpack.packb(files, use_bin_type=True)
-        self._finish(job, "succeeded", files=packed)
+        self._finish(job, "succeeded", files=packed, size=_total(files))
 
     def fail(self, job: bytes, error: Glimpse3DError) -> None:
         """A running job ended with an error."""
@@ -235,9 +258,46 @@ class Store:
         ).fetchone()
         return int(count)
 
+    def unfinished(self, owner: str) -> int:
+        """How many jobs of an owner wait or run."""
+        (count,) = self._base.execute(
+            "SELECT count(*) FROM jobs WHERE owner = ? AND state IN ('queued', 'running')", (owner,)
+        ).fetchone()
+        return int(count)
+
+    def kept_bytes(self, owner: str) -> int:
+        """The size of all results of an owner."""
+        (total,) = self._base.execute(
+            "SELECT coalesce(sum(size), 0) FROM jobs WHERE owner = ?", (owner,)
+        ).fetchone()
+        return int(total)
+
+    def deliver(self, job: bytes) -> None:
+        """The whole result was fetched; the first time counts."""
+        with self._change():
+            self._base.execute(
+                "UPDATE jobs SET delivered = ? WHERE id = ? AND delivered IS NULL",
+                (time.time(), job),
+            )
+
+    def finished(self) -> list[Row]:
+        """Jobs in a final state, oldest first."""
+        found = self._base.execute(
+            "SELECT * FROM jobs WHERE finished IS NOT NULL"
+            " AND state NOT IN ('queued', 'running') ORDER BY finished, serial"
+        )
+        return [_row(each) for each in found]
+
     def counts(self) -> dict[str, int]:
         """State -> how many jobs."""
         return dict(self._base.execute("SELECT state, count(*) FROM jobs GROUP BY state"))
+
+    def longest_wait(self, now: float) -> float:
+        """Seconds since the oldest job that waits was submitted; 0 if none does."""
+        (oldest,) = self._base.execute(
+            "SELECT min(created) FROM jobs WHERE state = 'queued'"
+        ).fetchone()
+        return max(now - oldest, 0.0) if oldest is not None else 0.0
 
     def succeeded(self) -> set[bytes]:
         """The ids of jobs whose results must be kept."""
@@ -256,6 +316,12 @@ class Store:
 
 
 UPLOADS = ("image", "mask", "mesh")
+
+
+def _total(files: list[dict[str, Any]]) -> int:
+    return sum(file["size"] for file in files)
+
+
 _IN_STATE = "SELECT * FROM jobs WHERE state = ? ORDER BY serial"
 
 

@@ -25,6 +25,7 @@ from .gate import DOMAIN, Gate
 from .jobs import Jobs
 from .keys import Keys
 from .protocol import Message
+from .quotas import Pace
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ class Transport:
 
     def __init__(self, jobs: Jobs, keys: Keys, address: tuple[str, int]) -> None:
         self._jobs = jobs
+        self._keys = keys
+        self._pace = Pace(jobs.quotas.requests)
         self._context: zmq.Context[Any] = zmq.Context(io_threads=1)
         self._gate = Gate(self._context, keys.clients)
         self._socket = self._router(keys)
@@ -63,7 +66,8 @@ class Transport:
         self._verbs: dict[str, Callable[[str, dict[str, Any], bytes], Answer]] = {
             "hello": self._hello,
             "ping": lambda owner, body, blob: ("pong", {}, b""),
-            "submit": lambda owner, body, blob: ("accepted", jobs.submit(owner, body), b""),
+            "submit": lambda owner, body, blob: (
+                "accepted", jobs.submit(owner, body, keys.is_local(owner)), b""),
             "get": self._get,
             "list": lambda owner, body, blob: (
                 "jobs", jobs.page(owner, body["after"], body["limit"]), b""),
@@ -72,8 +76,12 @@ class Transport:
             "have": self._have,
             "put": self._put,
             "fetch": self._fetch,
-            "status": lambda owner, body, blob: ("state", jobs.status(), b""),
+            "status": lambda owner, body, blob: ("state", self.state(), b""),
         }  # fmt: skip
+
+    def state(self) -> dict[str, Any]:
+        """How the server is, as the protocol tells it."""
+        return {**self._jobs.status(), "refused": self._gate.refused}
 
     def _router(self, keys: Keys) -> zmq.Socket[bytes]:
         socket: zmq.Socket[bytes] = self._context.socket(zmq.ROUTER)
@@ -102,11 +110,6 @@ class Transport:
                 "another program may use it; choose another with --port, or 0 for any free one",
             ) from error
         return int(self._socket.getsockopt_string(zmq.LAST_ENDPOINT).rpartition(":")[2])
-
-    def run(self, stopped: Callable[[], bool]) -> None:
-        """Serve until ``stopped`` says so."""
-        while not stopped():
-            self.turn()
 
     def turn(self) -> None:
         """One round: wait a moment for news, answer what came, tell what changed."""
@@ -153,6 +156,12 @@ class Transport:
     def _act(self, route: bytes, owner: str, message: Message) -> Answer:
         if message.kind not in self._verbs:
             raise WireError("bad_message", f"{message.kind} is not a request")
+        if owner.encode() not in self._keys.clients():  # a connection outlives its invitation
+            raise WireError(
+                "refused_key", "the server took this invitation back", "ask for a new one"
+            )
+        if message.kind not in ("fetch", "put"):
+            self._pace.check(owner)
         answer = self._verbs[message.kind](owner, message.body, message.blob)
         if message.kind in ("submit", "get"):
             self._watch(message.body["job"], route)
@@ -239,6 +248,8 @@ def _refusal(request: bytes, error: WireError | Glimpse3DError) -> Message:
     body: dict[str, Any] = {
         "code": error.code, "message": error.message[:2000], "hint": error.hint[:2000],
     }  # fmt: skip
+    if isinstance(error, WireError) and error.retry_after > 0:
+        body["retry_after"] = error.retry_after
     if error.code == "version":
         body.update(lo=protocol.PROTOCOL, hi=protocol.PROTOCOL)
     return Message("error", request, body)

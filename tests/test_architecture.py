@@ -44,7 +44,17 @@ CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_S
 
 # Between the requests and the process that computes.
 QUEUE = tuple(
-    f"inference_server.{name}" for name in ("artifacts", "catalogue", "dispatch", "store", "worker")
+    f"inference_server.{name}"
+    for name in (
+        "artifacts",
+        "catalogue",
+        "dispatch",
+        "memory",
+        "quotas",
+        "retention",
+        "store",
+        "worker",
+    )
 )
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
@@ -132,6 +142,14 @@ ALLOWED = {
     "inference_server.data_folder": Row((), ()),
     "inference_server.gate": Row(("zmq",), ()),
     "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
+    "inference_server.doctor": Row((), CLIENT),
+    "inference_server.invites": Row(
+        ("zmq",), ("glimpse3d.errors", "inference_server.connection", "inference_server.keys")
+    ),
+    "inference_server.quotas": Row((), ("inference_server.errors",)),
+    "inference_server.memory": Row((), ()),
+    "inference_server.metrics": Row((), ("glimpse3d.errors",)),
+    "inference_server.retention": Row((), ("inference_server.store",)),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
@@ -139,7 +157,8 @@ ALLOWED = {
     ),
     "inference_server.dispatch": Row((), ("glimpse3d.errors", *QUEUE)),
     "inference_server.jobs": Row(
-        ("msgpack",), ("glimpse3d.__version__", "glimpse3d.errors", *QUEUE, *CLIENT)
+        ("msgpack",),
+        ("glimpse3d.__version__", "glimpse3d.errors", "glimpse3d.formats", *QUEUE, *CLIENT),
     ),
     "inference_server.transport": Row(
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")

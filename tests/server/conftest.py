@@ -36,8 +36,8 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     """Start servers of a test's own; the same folder each time."""
     servers: list[Server] = []
 
-    def make(port: int = 0) -> Server:
-        servers.append(Server(tmp_path / "data", port))
+    def make(port: int = 0, *options: str) -> Server:
+        servers.append(Server(tmp_path / "data", port, *options))
         return servers[-1]
 
     yield make

@@ -33,16 +33,17 @@ class Server:
     Args:
         data: its folder; give the same one again to restart it.
         port: to come back at the same place.
+        options: more of the command line.
     """
 
-    def __init__(self, data: Path, port: int = 0) -> None:
+    def __init__(self, data: Path, port: int = 0, *options: str) -> None:
         paths = [str(BACKENDS), str(ROOT), os.environ.get("PYTHONPATH", "")]
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
         self.log = data.with_suffix(f".{time.time_ns()}.log")
         command = [sys.executable, "-m", "inference_server", "--data", str(data)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(port)],
+                [*command, "--port", str(port), *options],
                 stdout=subprocess.PIPE, stderr=log, env=environment, cwd=ROOT, text=True,
             )  # fmt: skip
         assert self.process.stdout is not None

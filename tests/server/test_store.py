@@ -10,6 +10,8 @@ from glimpse3d.errors import Glimpse3DError
 from inference_server.artifacts import Artifacts
 from inference_server.dispatch import Dispatcher
 from inference_server.jobs import Jobs
+from inference_server.quotas import Quotas
+from inference_server.retention import Retention
 from inference_server.store import Store
 from inference_server.worker import Worker
 
@@ -31,7 +33,7 @@ def test_what_is_committed_reaches_the_disk(tmp_path: Path) -> None:
     store.close()
     with sqlite3.connect(tmp_path / "jobs.sqlite3") as base:
         assert base.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        assert base.execute("PRAGMA user_version").fetchone() == (1,)
+        assert base.execute("PRAGMA user_version").fetchone() == (2,)
         assert base.execute("SELECT count(*) FROM jobs WHERE state = 'queued'").fetchone() == (3,)
     base.close()
 
@@ -110,7 +112,7 @@ def test_a_restart_puts_back_gives_up_and_cleans(tmp_path: Path) -> None:
     for number in (0, 9):
         artifacts.result(number.to_bytes(16, "big")).mkdir()
     (tmp_path / "results" / ".x.glimpse3d-1").mkdir()
-    Jobs(store, artifacts, Dispatcher(store, artifacts, Worker()))
+    Jobs(store, artifacts, Dispatcher(store, artifacts, Worker()), Quotas(), Retention())
     rows = [store.get(number.to_bytes(16, "big")) for number in range(3)]
     assert [row.state for row in rows if row] == ["queued", "failed", "cancelled"]
     assert rows[1] is not None and rows[1].code == "worker_lost" and rows[1].hint
