@@ -108,6 +108,13 @@ ALLOWED = {
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
+    # Rasterisers of tensors; the one of arrays, and ``render``, know no torch.
+    **{
+        f"glimpse3d.splats.backend_{name}": Row(
+            ("numpy", "torch", *foreign), (*CONTRACTS, *MATHS, "glimpse3d.splats")
+        )
+        for name, foreign in {"cpu": (), "torch": (), "gsplat": ("gsplat",)}.items()
+    },
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (

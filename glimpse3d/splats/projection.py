@@ -203,6 +203,19 @@ def project(geometry: Geometry, view: np.ndarray, K: np.ndarray, lens: Lens) -> 
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def describe(ellipses, means2d, conics, radii):  # type: ignore[no-untyped-def]
+    """Fill in gsplat's terms: centres (N, 2), inverse covariances (N, 3), radii (N, 2) int32."""
+    for i in range(ellipses.shape[0]):
+        row = ellipses[i]
+        means2d[i, 0], means2d[i, 1] = row[X], row[Y]
+        across = row[ACROSS] * 16
+        conics[i, 0] = across
+        conics[i, 1] = across * row[SHEAR]
+        conics[i, 2] = row[DOWN] * 16 + across * row[SHEAR] * row[SHEAR]
+        radii[i, 0], radii[i, 1] = np.ceil(row[REACH_X]), np.ceil(row[REACH_Y])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def _sorted_by_depth(indices, keys):  # type: ignore[no-untyped-def]
     """``indices`` by ascending key, equal keys in their old order: radix sort, 11 bits a pass.
 
