@@ -13,15 +13,15 @@ from typing import Any
 import numpy as np
 
 C0 = 0.28209479177387814
-_C1 = 0.4886025119029199
-_C2 = (
+C1 = 0.4886025119029199
+C2 = (
     1.0925484305920792,
     -1.0925484305920792,
     0.31539156525252005,
     -1.0925484305920792,
     0.5462742152960396,
 )
-_C3 = (
+C3 = (
     -0.5900435899266435,
     2.890611442640554,
     -0.4570457994644658,
@@ -52,24 +52,24 @@ def polynomials(x: Any, y: Any, z: Any, degree: int) -> list[Any]:
     xx, yy, zz = x * x, y * y, z * z
     columns = [x * 0 + C0]
     if degree >= 1:
-        columns += [-_C1 * y, _C1 * z, -_C1 * x]
+        columns += [-C1 * y, C1 * z, -C1 * x]
     if degree >= 2:
         columns += [
-            _C2[0] * x * y,
-            _C2[1] * y * z,
-            _C2[2] * (2 * zz - xx - yy),
-            _C2[3] * x * z,
-            _C2[4] * (xx - yy),
+            C2[0] * x * y,
+            C2[1] * y * z,
+            C2[2] * (2 * zz - xx - yy),
+            C2[3] * x * z,
+            C2[4] * (xx - yy),
         ]
     if degree >= 3:
         columns += [
-            _C3[0] * y * (3 * xx - yy),
-            _C3[1] * x * y * z,
-            _C3[2] * y * (4 * zz - xx - yy),
-            _C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
-            _C3[4] * x * (4 * zz - xx - yy),
-            _C3[5] * z * (xx - yy),
-            _C3[6] * x * (xx - 3 * yy),
+            C3[0] * y * (3 * xx - yy),
+            C3[1] * x * y * z,
+            C3[2] * y * (4 * zz - xx - yy),
+            C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
+            C3[4] * x * (4 * zz - xx - yy),
+            C3[5] * z * (xx - yy),
+            C3[6] * x * (xx - 3 * yy),
         ]
     return columns
 

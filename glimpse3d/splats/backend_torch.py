@@ -211,8 +211,8 @@ def _channels(splats: Splats, depths: Tensor, camera: Camera, settings: RasterSe
     colors = splats.colors
     if settings.sh_degree is not None:
         position = torch.linalg.inv(camera.view)[:3, 3]
-        unit = torch.nn.functional.normalize(splats.means - position, dim=-1)
-        basis = torch.stack(sh.polynomials(*unit.unbind(-1), settings.sh_degree), dim=-1)
+        x, y, z = torch.nn.functional.normalize(splats.means - position, dim=-1).unbind(-1)
+        basis = torch.stack(sh.polynomials(x, y, z, settings.sh_degree), dim=-1)
         coefficients = colors[:, : basis.shape[1]]
         colors = (torch.einsum("nk,nkc->nc", basis, coefficients) + 0.5).clamp(min=0)
     if settings.render_mode.endswith("D"):

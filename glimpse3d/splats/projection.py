@@ -1,16 +1,16 @@
 """Where splats land on the screen, in which order, and which tiles they touch. Compiled by numba.
 
 Owns EWA projection (Zwicker et al. 2001, "EWA Volume Splatting"), the depth sort and the tile
-lists. Must not know colours or pixels' values. numba's disk cache does not see changes in imported
-modules, so every constant that a kernel here uses stands in this file.
+lists. Must not know colours or pixels' values.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from .kernels import kernel
 
 ALPHA_THRESHOLD = 1.0 / 255.0
 _LOG_THRESHOLD = np.log(ALPHA_THRESHOLD)
@@ -68,12 +68,16 @@ class Tiles(NamedTuple):
         packed: (M, 8 + D) float32, in that order: a splat's columns, then its colour.
         starts: (T + 1,) int64, where each tile's list begins in ``members``.
         members: int32, rows of ``packed``, ascending in each tile.
+        firsts: (M + 1,) int64, where each splat's tiles begin in ``hits``.
+        hits: int32, where in ``members`` each splat stands, tile by tile.
     """
 
     order: np.ndarray
     packed: np.ndarray
     starts: np.ndarray
     members: np.ndarray
+    firsts: np.ndarray
+    hits: np.ndarray
 
 
 class Lens(NamedTuple):
@@ -88,7 +92,7 @@ class Lens(NamedTuple):
     antialiased: bool
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _screen_covariance(quaternion, scale, local, view, K, lens):  # type: ignore[no-untyped-def]
     """(xx, xy, yy) in square pixels, before blur."""
     w, x, y, z = quaternion[0], quaternion[1], quaternion[2], quaternion[3]
@@ -118,7 +122,7 @@ def _screen_covariance(quaternion, scale, local, view, K, lens):  # type: ignore
     return xx, xy, yy
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _fill_screen(means, quaternions, scales, given, view, K, lens, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (a ``Screen``) and return how many splats are seen.
 
@@ -202,7 +206,7 @@ def project(geometry: Geometry, view: np.ndarray, K: np.ndarray, lens: Lens) -> 
     return screen._replace(visible=screen.visible[:seen])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def describe(ellipses, means2d, conics, radii):  # type: ignore[no-untyped-def]
     """Fill in gsplat's terms: centres (N, 2), inverse covariances (N, 3), radii (N, 2) int32."""
     for i in range(ellipses.shape[0]):
@@ -215,7 +219,7 @@ def describe(ellipses, means2d, conics, radii):  # type: ignore[no-untyped-def]
         radii[i, 0], radii[i, 1] = np.ceil(row[REACH_X]), np.ceil(row[REACH_Y])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _sorted_by_depth(indices, keys):  # type: ignore[no-untyped-def]
     """``indices`` by ascending key, equal keys in their old order: radix sort, 11 bits a pass.
 
@@ -242,7 +246,7 @@ def _sorted_by_depth(indices, keys):  # type: ignore[no-untyped-def]
     return current
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _tile_range(ellipse, x, reach, size):  # type: ignore[no-untyped-def]
     """First and last tile along one axis whose pixel centres are reached; last < first: none."""
     first = max(0, int(np.ceil(ellipse[x] - ellipse[reach] - 0.5)))
@@ -252,7 +256,7 @@ def _tile_range(ellipse, x, reach, size):  # type: ignore[no-untyped-def]
     return first >> _TILE_BITS, last >> _TILE_BITS
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _pack(ellipses, colors, order):  # type: ignore[no-untyped-def]
     """(M, 8 + D) float32: what the inner loop reads, in the order in which it reads.
 
@@ -269,7 +273,7 @@ def _pack(ellipses, colors, order):  # type: ignore[no-untyped-def]
     return packed
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _list_tiles(packed, width, height):  # type: ignore[no-untyped-def]
     """Counting sort: each tile's list comes out in the order of ``packed``."""
     columns, rows = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
@@ -282,8 +286,10 @@ def _list_tiles(packed, width, height):  # type: ignore[no-untyped-def]
                 starts[row * columns + column + 1] += 1
     for index in range(columns * rows):
         starts[index + 1] += starts[index]
-    members = np.empty(starts[-1], np.int32)
+    members, hits = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32)
+    firsts = np.zeros(packed.shape[0] + 1, np.int64)
     cursor = starts[:-1].copy()
+    count = 0
     for k in range(packed.shape[0]):
         left, right = _tile_range(packed[k], X, REACH_X, width)
         top, bottom = _tile_range(packed[k], Y, REACH_Y, height)
@@ -291,8 +297,11 @@ def _list_tiles(packed, width, height):  # type: ignore[no-untyped-def]
             for column in range(left, right + 1):
                 index = row * columns + column
                 members[cursor[index]] = k
+                hits[count] = cursor[index]
                 cursor[index] += 1
-    return starts, members
+                count += 1
+        firsts[k + 1] = count
+    return starts, members, firsts, hits
 
 
 def sort_into_tiles(screen: Screen, colors: np.ndarray, width: int, height: int) -> Tiles:

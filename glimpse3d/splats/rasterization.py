@@ -191,7 +191,7 @@ def rasterize(
 
 def choose(device: str) -> str:
     """The backend made for tensors that lie on a device of this type, such as "cuda"."""
-    return {"cuda": "gsplat"}.get(device, "torch")
+    return {"cuda": "gsplat", "cpu": "cpu"}.get(device, "torch")
 
 
 def check(splats: Splats, count: int, settings: RasterSettings) -> None:
