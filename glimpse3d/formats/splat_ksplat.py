@@ -20,7 +20,7 @@ from .splat_blocks import Rows, Source
 
 _HINT = "expected a .ksplat of version 0.1"
 _MAIN, _SECTION = 4096, 1024
-_HEAD = struct.Struct("<BBxxIIIIHxxffffff")
+_HEAD = struct.Struct("<BBxxIIIIHxxfffff")
 _ABOUT = struct.Struct("<IIIIfHxxIIIIH")
 _STEPS = {0: 1, 1: 32767, 2: 32767}
 # How coefficients lie in a row: band by band, in it red, then green, then blue.

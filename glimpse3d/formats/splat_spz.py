@@ -232,6 +232,7 @@ def parts(cloud: GaussianCloud, axes: Axes = "rub", version: int = 3) -> Iterato
     record = b"" if axes == "rub" else _RECORD.pack(_AXES_RECORD, 4)
     record += _AXES_NUMBER[axes].to_bytes(4, "little") if record else b""
     flags = _EXTENDED if record else 0
+    tables = {name: table for name, table in tables.items() if table or name != "sh"}
     number = len(tables) if version == 4 else 0
     head = _HEADER.pack(MAGIC, version, layout.count, layout.degree, layout.fraction, flags, number)
     if version < 4:
