@@ -16,7 +16,7 @@ from tests.splats.golden import make
 FOLDER = Path(make.__file__).parent
 NODE = Path(__file__).resolve().parents[2] / "build" / "node"
 TOOL = NODE / "node_modules" / "@playcanvas" / "splat-transform" / "bin" / "cli.mjs"
-# Half a step of each format's rounding (for compressed PLY of its largest chunk), seen in ``shape``.
+# Half a step of each format's rounding, of compressed PLY in its largest chunk.
 EXACT = {"mean": 1e-6, "scale": 1e-6, "opacity": 1e-6, "dc": 1e-6, "sh": 1e-6, "shape": 2e-6}
 BYTES = {"opacity": 1 / 255, "dc": 1 / 255 / 0.282, "shape": 0.05}
 SPZ = {"mean": 1.3e-4, "scale": 1 / 32, "opacity": 1 / 509, "dc": 1 / 76, "sh": 0.1, "shape": 0.07}
