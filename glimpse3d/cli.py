@@ -1,4 +1,4 @@
-"""The command line: generate, rerun, backends, models; and serve, mounted when it is asked for.
+"""The command line: generate, rerun, splat files, backends, models; serve when it is asked for.
 
 Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
 sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, cli_meter, cli_models, plugins
+from . import __version__, cli_meter, cli_models, cli_splats, plugins
 from .cli_options import add_settings, box_from, settings_from
 from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
 from .progress import Progress
@@ -94,6 +94,7 @@ def _parser(serving: bool = False) -> argparse.ArgumentParser:
     backends.set_defaults(command=_backends)
 
     cli_models.add_models(commands)
+    cli_splats.add_splats(commands)
     serve = commands.add_parser("serve", help="run the inference server for Blender and others")
     if serving:
         _server_commands().add_serve(serve)

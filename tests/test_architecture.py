@@ -87,7 +87,16 @@ ALLOWED = {
     "glimpse3d.cli_models": Row(
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
+    "glimpse3d.cli_splats": Row(
+        (),
+        tuple(
+            f"glimpse3d.{name}"
+            for name in ("cli_meter", "errors", "formats", "mesh_files", "types")
+        )
+        + ("glimpse3d.export.folder", "glimpse3d.splats.from_mesh"),
+    ),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    "glimpse3d.mesh_files": Row(("numpy", "trimesh"), ("glimpse3d.coords", *CONTRACTS)),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),
@@ -201,6 +210,7 @@ LIGHT = (
     "glimpse3d.cli",
     "glimpse3d.cli_models",
     "glimpse3d.cli_options",
+    "glimpse3d.cli_splats",
     "glimpse3d.models",
     "glimpse3d.pipeline",
     "glimpse3d.plugins",
@@ -474,7 +484,9 @@ def test_importing_every_backend_brings_nothing_heavy() -> None:
     assert names <= {"glimpse3d", *LIGHT_FOREIGN}
 
 
-@pytest.mark.parametrize("command", [("--help",), ("generate", "--help"), ("backends",)])
+@pytest.mark.parametrize(
+    "command", [("--help",), ("generate", "--help"), ("backends",), ("splat", "--help")]
+)
 def test_help_brings_nothing_heavy(command: tuple[str, ...]) -> None:
     code = "import runpy; runpy.run_module('glimpse3d', run_name='__main__', alter_sys=True)"
     names = names_loaded(code, *command)

@@ -104,18 +104,24 @@ def writer_for(path: Path) -> Writer:
     raise InvalidSettings("output", f"{path.name} has no suffix that is written", f"take {known}")
 
 
-def write(cloud: GaussianCloud, path: Path, axes: str | None = None) -> None:
+def write(cloud: GaussianCloud, path: Path, axes: str | None = None, spz_version: int = 3) -> None:
     """Write the kind of file that the suffix names, whole or not at all.
 
     Args:
         cloud: house frame.
         path: ends in ``.ply``, ``.compressed.ply``, ``.spz``, ``.splat`` or ``.glb``.
         axes: of the file: ``rdf``, ``rub`` or ``blender``; None takes what its kind has by custom.
+        spz_version: of a ``.spz``: 1 to 3, which every reader takes, or 4, which needs zstd.
 
     Raises:
-        InvalidSettings: the suffix or the axes are unknown.
+        InvalidSettings: the suffix, the axes or the version are unknown.
+        BackendUnavailable: version 4 of spz, and this Python has no zstd.
         InvalidData: the cloud does not fit into that kind of file.
         OSError: the system refuses.
     """
     writer = writer_for(path)
-    write_whole(path, writer.parts(cloud, check_axes(axes, writer.axes)))
+    chosen = check_axes(axes, writer.axes)
+    if writer.suffix == ".spz":
+        write_whole(path, splat_spz.parts(cloud, chosen, spz_version))
+    else:
+        write_whole(path, writer.parts(cloud, chosen))
