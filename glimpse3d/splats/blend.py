@@ -18,12 +18,13 @@ from .projection import (
     REACH_X,
     REACH_Y,
     SHEAR,
-    TILE,
+    TILE_HEIGHT,
+    TILE_WIDTH,
     X,
     Y,
 )
 
-PLANE = TILE * TILE
+PLANE = TILE_WIDTH * TILE_HEIGHT
 # Splats drawn before asking whether every pixel of the tile is finished.
 _PATIENCE = 32
 
@@ -89,9 +90,9 @@ def covered(splat, x, y, rows):  # type: ignore[no-untyped-def]
     top = max(0, int(np.ceil(y - reach_y - HALF)))
     bottom = min(rows - 1, int(np.floor(y + reach_y - HALF)))
     first = max(0, int(np.ceil(x - reach_x - HALF)))
-    last = min(TILE - 1, int(np.floor(x + reach_x - HALF)))
-    vectors = 1 if last - first < LANES else TILE // LANES
-    return top, bottom, min(first, TILE - vectors * LANES), vectors
+    last = min(TILE_WIDTH - 1, int(np.floor(x + reach_x - HALF)))
+    vectors = (last - first + LANES) // LANES
+    return top, bottom, min(first, TILE_WIDTH - vectors * LANES), vectors
 
 
 @inlined
@@ -103,7 +104,7 @@ def _accumulate(state, offset, weight, color):  # type: ignore[no-untyped-def]
 def _all_finished(state, rows, columns):  # type: ignore[no-untyped-def]
     for row in range(rows):
         for column in range(columns):
-            if state[row * TILE + column] > ZERO:
+            if state[row * TILE_WIDTH + column] > ZERO:
                 return False
     return True
 
@@ -121,7 +122,7 @@ def _draw_splat(state, splat, x, y, rows, channels):  # type: ignore[no-untyped-
         dy = np.float32(row) + HALF - y
         base = repeat(dy * dy * splat[DOWN] - splat[LOG_OPACITY])
         u = add(left, repeat(splat[SHEAR] * dy))
-        offset = row * TILE + first
+        offset = row * TILE_WIDTH + first
         for _ in range(vectors):
             alpha = limited(falloff(add(multiply(multiply(u, u), across), base)))
             weight = weigh(state, offset, alpha)
@@ -153,10 +154,10 @@ def draw_tiles(packed, starts, members, background, tiles, target):  # type: ign
     planes = packed.shape[1] - COLUMNS
     planar = np.empty((1 + planes, PLANE), np.float32)
     state = planar.reshape(-1)
-    across = (width + TILE - 1) // TILE
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
     for tile in range(tiles[0], tiles[1]):
-        left, top = tile % across * TILE, tile // across * TILE
-        rows, columns = min(TILE, height - top), min(TILE, width - left)
+        left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
+        rows, columns = min(TILE_HEIGHT, height - top), min(TILE_WIDTH, width - left)
         planar[0] = ONE
         planar[1:] = ZERO
         ends[tile] = starts[tile + 1]
@@ -170,7 +171,7 @@ def draw_tiles(packed, starts, members, background, tiles, target):  # type: ign
                 break
         for row in range(rows):
             for column in range(columns):
-                pixel = row * TILE + column
+                pixel = row * TILE_WIDTH + column
                 through = abs(planar[0, pixel])
                 alphas[top + row, left + column] = ONE - through
                 for channel in range(channels):

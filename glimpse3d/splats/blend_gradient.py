@@ -24,9 +24,9 @@ from .lanes import (
     total,
     where_above,
 )
-from .projection import ACROSS, COLUMNS, DOWN, LOG_OPACITY, SHEAR, TILE, X, Y
+from .projection import ACROSS, COLUMNS, DOWN, LOG_OPACITY, SHEAR, TILE_HEIGHT, TILE_WIDTH, X, Y
 
-# Columns of an entry: sums over the tile's pixels of v, v u, v u^2, v dy, v u dy and v dy^2, where v
+# Columns of an entry: sums over a tile's pixels of v, v u, v u^2, v dy, v u dy and v dy^2, where v
 # is the gradient of the logarithm of alpha; then the gradient of each channel.
 MOMENTS = 6
 _V, _VU, _VUU, _VY, _VUY, _VYY = range(MOMENTS)
@@ -73,7 +73,7 @@ def _pull_splat(state, splat, x, y, rows, extra, entry):  # type: ignore[no-unty
         dy = np.float32(row) + HALF - y
         base = repeat(dy * dy * splat[DOWN] - splat[LOG_OPACITY])
         u = add(left, repeat(splat[SHEAR] * dy))
-        offset = row * TILE + first
+        offset = row * TILE_WIDTH + first
         row_v, row_vu = zero, zero
         for _ in range(vectors):
             raw = falloff(add(multiply(multiply(u, u), across), base))
@@ -132,15 +132,15 @@ def pull_tiles(packed, starts, members, background, tiles, drawn, gradients, ent
     planar = np.empty((3 + planes, PLANE), np.float32)
     state = planar.reshape(-1)
     extra = np.empty((planes - 3) * LANES, np.float32)
-    across = (width + TILE - 1) // TILE
+    across = (width + TILE_WIDTH - 1) // TILE_WIDTH
     for tile in range(tiles[0], tiles[1]):
-        left, top = tile % across * TILE, tile // across * TILE
-        rows, columns = min(TILE, height - top), min(TILE, width - left)
+        left, top = tile % across * TILE_WIDTH, tile // across * TILE_HEIGHT
+        rows, columns = min(TILE_HEIGHT, height - top), min(TILE_WIDTH, width - left)
         planar[0] = ONE
         planar[1:] = ZERO
         for row in range(rows):
             for column in range(columns):
-                pixel = row * TILE + column
+                pixel = row * TILE_WIDTH + column
                 covering = alphas[top + row, left + column]
                 gain = alpha_gradients[top + row, left + column]
                 behind = ZERO
@@ -160,20 +160,22 @@ def pull_tiles(packed, starts, members, background, tiles, drawn, gradients, ent
 
 
 @kernel
-def gather(firsts, hits, entries, rows, sums):  # type: ignore[no-untyped-def]
+def gather(ranks, firsts, hits, entries, rows, sums):  # type: ignore[no-untyped-def]
     """Add up each splat's entries, tile by tile, into ``sums`` (M, 6 + D) float64.
 
     Args:
-        firsts: (M + 1,) where each splat's hits begin, from ``projection``.
+        ranks: (M,) int32, which row of ``packed`` each splat is.
+        firsts: (M + 1,) where each row's hits begin, from ``projection``.
         hits: where its entries lie, tile by tile.
         entries: from ``pull_tiles``.
-        rows: two integers, of splats in the order of ``packed``.
+        rows: two integers, of ``sums``.
         sums: written.
     """
     width = entries.shape[1]
-    for k in range(rows[0], rows[1]):
+    for index in range(rows[0], rows[1]):
+        k = ranks[index]
         for column in range(width):
-            sums[k, column] = 0.0
+            sums[index, column] = 0.0
         for hit in range(firsts[k], firsts[k + 1]):
             for column in range(width):
-                sums[k, column] += entries[hits[hit], column]
+                sums[index, column] += entries[hits[hit], column]

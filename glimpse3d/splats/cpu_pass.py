@@ -24,7 +24,8 @@ class Shot(NamedTuple):
     Attributes:
         view, K: float64, the camera's.
         lens: the picture's size and the limits.
-        screen, tiles: where splats landed, and what each tile draws.
+        screen, channels: where splats landed, and (N, X) what they add there.
+        tiles: what each tile draws.
         background: (X,) float32.
         drawn: (H, W, X) colours over the background, (H, W) alphas, (T,) where lists were left.
     """
@@ -33,6 +34,7 @@ class Shot(NamedTuple):
     K: np.ndarray
     lens: Lens
     screen: Screen
+    channels: np.ndarray
     tiles: Tiles
     background: np.ndarray
     drawn: tuple[np.ndarray, np.ndarray, np.ndarray]
@@ -84,7 +86,7 @@ def forward(
         tiles = projection.sort_into_tiles(screen, channels, width, height)
         ends = np.empty(len(tiles.starts) - 1, np.int64)
         drawn = colors[index], alphas[index, ..., 0], ends
-        shot = Shot(view, K, lens, screen, tiles, backgrounds[index], drawn)
+        shot = Shot(view, K, lens, screen, channels, tiles, backgrounds[index], drawn)
         _draw(shot, settings.threads)
         shots.append(shot)
     return colors, alphas, shots
@@ -189,7 +191,7 @@ def _draw(shot: Shot, threads: int) -> None:
 
 
 def _pull_pixels(shot: Shot, gradients: tuple[np.ndarray, np.ndarray], threads: int) -> np.ndarray:
-    """(M, 6 + channels) float64 of the splats that were drawn, in their order."""
+    """(M, 6 + channels) float64 of the visible splats, in the order of their indices."""
     tiles = shot.tiles
     lists = tiles.packed, tiles.starts, tiles.members, shot.background
     width = blend_gradient.MOMENTS + tiles.packed.shape[1] - COLUMNS
@@ -199,9 +201,12 @@ def _pull_pixels(shot: Shot, gradients: tuple[np.ndarray, np.ndarray], threads: 
         _tile_edges(shot, threads),
         threads,
     )
+    ranks = np.empty(len(shot.channels), np.int32)
+    ranks[tiles.order] = np.arange(len(tiles.order), dtype=np.int32)
+    found = ranks[shot.screen.visible], tiles.firsts, tiles.hits, entries
     sums = np.empty((len(tiles.order), width))
     _share_out(
-        lambda part: blend_gradient.gather(tiles.firsts, tiles.hits, entries, part, sums),
+        lambda part: blend_gradient.gather(*found, part, sums),
         _blocks(len(tiles.order)),
         threads,
     )
@@ -212,8 +217,8 @@ def _pull_geometry(
     geometry: Geometry, shot: Shot, sums: np.ndarray, pulls: Pulls, settings: RasterSettings
 ) -> np.ndarray:
     """Add to the splats' gradients; (4, 4), the view's."""
-    order = shot.tiles.order
-    edges = _blocks(len(order))
+    visible = shot.screen.visible
+    edges = _blocks(len(visible))
     views = np.zeros((len(edges) - 1, 3, 4))
     out = projection_gradient.Gradients(
         pulls.means, pulls.quats, pulls.scales, pulls.opacities, views
@@ -224,7 +229,7 @@ def _pull_geometry(
         depth = blend_gradient.MOMENTS + len(shot.background) - 1
     _share_out(
         lambda part: projection_gradient.pull_screen(
-            geometry, *camera, order, sums, depth, part, out
+            geometry, *camera, visible, sums, depth, part, out
         ),
         edges,
         settings.threads,
@@ -236,20 +241,19 @@ def _pull_colors(
     splats: Splats, shot: Shot, sums: np.ndarray, pulls: Pulls, settings: RasterSettings
 ) -> np.ndarray:
     """Add to the gradients of colours and what they were made of; (4, 4), the view's."""
-    order = shot.tiles.order
+    visible = shot.screen.visible
     channels = sums[:, blend_gradient.MOMENTS :]
     if settings.sh_degree is None:
-        pulls.colors[order] += channels[:, : splats.colors.shape[1]]
+        pulls.colors[visible] += channels[:, : splats.colors.shape[1]]
         return np.zeros((4, 4))
     means = np.ascontiguousarray(splats.means, np.float32)
     coefficients = np.ascontiguousarray(splats.colors, np.float32)
-    directions = np.empty((len(order), 3))
-    colors = shot.tiles.packed[:, COLUMNS:]
+    directions = np.empty((len(visible), 3))
     out = pulls.colors, pulls.means, directions
-    scene = means, coefficients, _position(shot.view), settings.sh_degree, order
+    scene = means, coefficients, _position(shot.view), settings.sh_degree, visible
     _share_out(
-        lambda part: shading.pull_shade(*scene, colors, channels, part, out),
-        _blocks(len(order)),
+        lambda part: shading.pull_shade(*scene, shot.channels, channels, part, out),
+        _blocks(len(visible)),
         settings.threads,
     )
     # The position is a column of the view's inverse.

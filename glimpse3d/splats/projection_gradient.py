@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .kernels import inlined, kernel
-from .projection import MARGIN
+from .projection import axes, dot, limits, row, screen_covariance, toward, unit
 
 # Splats whose gradients of the camera are summed together.
 BLOCK = 4096
@@ -34,168 +34,161 @@ class Gradients(NamedTuple):
 
 
 @inlined
-def _rotation(q, out):  # type: ignore[no-untyped-def]
-    """Fill ``out`` (3, 3) from a unit quaternion wxyz."""
-    w, x, y, z = q[0], q[1], q[2], q[3]
-    out[0, 0], out[0, 1], out[0, 2] = (
-        1 - 2 * (y * y + z * z),
-        2 * (x * y - w * z),
-        2 * (x * z + w * y),
-    )
-    out[1, 0], out[1, 1], out[1, 2] = (
-        2 * (x * y + w * z),
-        1 - 2 * (x * x + z * z),
-        2 * (y * z - w * x),
-    )
-    out[2, 0], out[2, 1], out[2, 2] = (
-        2 * (x * z - w * y),
-        2 * (y * z + w * x),
-        1 - 2 * (x * x + y * y),
-    )
+def _pull_quaternion(q, inverse, first, second, third):  # type: ignore[no-untyped-def]
+    """Gradient of a quaternion of any length, from those of its three axes.
 
-
-@inlined
-def _pull_quaternion(q, length, g, out):  # type: ignore[no-untyped-def]
-    """Add the gradient of a quaternion of any length, from that of its rotation ``g`` (3, 3)."""
-    w, x, y, z = q[0], q[1], q[2], q[3]
-    gw = 2 * (z * (g[1, 0] - g[0, 1]) + y * (g[0, 2] - g[2, 0]) + x * (g[2, 1] - g[1, 2]))
-    gx = 2 * (
-        y * (g[0, 1] + g[1, 0]) + z * (g[0, 2] + g[2, 0]) + w * (g[2, 1] - g[1, 2])
-        - 2 * x * (g[1, 1] + g[2, 2])
-    )  # fmt: skip
-    gy = 2 * (
-        x * (g[0, 1] + g[1, 0]) + z * (g[1, 2] + g[2, 1]) + w * (g[0, 2] - g[2, 0])
-        - 2 * y * (g[0, 0] + g[2, 2])
-    )  # fmt: skip
-    gz = 2 * (
-        x * (g[0, 2] + g[2, 0]) + y * (g[1, 2] + g[2, 1]) + w * (g[1, 0] - g[0, 1])
-        - 2 * z * (g[0, 0] + g[1, 1])
-    )  # fmt: skip
+    Args:
+        q: the quaternion at length 1.
+        inverse: 1 over its length.
+        first: gradient of the first axis, a triple.
+        second: of the second.
+        third: of the third.
+    """
+    w, x, y, z = q
+    gw = 2 * (z * (first[1] - second[0]) + y * (third[0] - first[2]) + x * (second[2] - third[1]))
+    gx = y * (second[0] + first[1]) + z * (third[0] + first[2]) + w * (second[2] - third[1])
+    gx = 2 * gx - 4 * x * (second[1] + third[2])
+    gy = x * (second[0] + first[1]) + z * (third[1] + second[2]) + w * (third[0] - first[2])
+    gy = 2 * gy - 4 * y * (first[0] + third[2])
+    gz = x * (third[0] + first[2]) + y * (third[1] + second[2]) + w * (first[1] - second[0])
+    gz = 2 * gz - 4 * z * (first[0] + second[1])
     along = w * gw + x * gx + y * gy + z * gz
-    out[0] += (gw - w * along) / length
-    out[1] += (gx - x * along) / length
-    out[2] += (gy - y * along) / length
-    out[3] += (gz - z * along) / length
+    return (
+        (gw - w * along) * inverse,
+        (gx - x * along) * inverse,
+        (gy - y * along) * inverse,
+        (gz - z * along) * inverse,
+    )
 
 
 @inlined
-def _pull_covariance(moments, xx, xy, yy):  # type: ignore[no-untyped-def]
+def _mix(a, s, b, t):  # type: ignore[no-untyped-def]
+    """s a + t b, triples."""
+    return a[0] * s + b[0] * t, a[1] * s + b[1] * t, a[2] * s + b[2] * t
+
+
+@inlined
+def _pull_axis(axis, s, across, along, g):  # type: ignore[no-untyped-def]
+    """Gradients of a splat's axis, its scale, and of ``across`` and ``along`` over the axis.
+
+    Args:
+        axis: unit triple.
+        s: its scale.
+        across: what a metre of the world gives to the screen's x, a triple in pixels.
+        along: the same of y.
+        g: gradients of the covariance (xx, xy, yy).
+    """
+    gxx, gxy, gyy = g
+    p, q = dot(across, axis), dot(along, axis)
+    gp, gq = s * s * (2.0 * gxx * p + gxy * q), s * s * (2.0 * gyy * q + gxy * p)
+    gs = 2.0 * s * (gxx * p * p + gxy * p * q + gyy * q * q)
+    return _mix(across, gp, along, gq), gs, gp, gq
+
+
+@inlined
+def _pull_ellipse(moments, xx, xy, yy):  # type: ignore[no-untyped-def]
     """Gradients of the centre (x, y) and of the blurred covariance (xx, xy, yy)."""
-    area = xx * yy - xy * xy
-    across, shear, down = yy / area, -xy / yy, 1.0 / yy
+    inverse, down = 1.0 / (xx * yy - xy * xy), 1.0 / yy
+    across, shear = yy * inverse, -xy * down
     gx = across * moments[1]
     gy = across * shear * moments[1] + down * moments[3]
     g_across, g_shear, g_down = -0.5 * moments[2], -across * moments[4], -0.5 * moments[5]
     gxx = -across * across * g_across
-    gxy = 2.0 * across * xy / area * g_across - g_shear / yy
-    gyy = -xy * xy / (area * area) * g_across + (xy * g_shear - g_down) / (yy * yy)
-    return gx, gy, gxx, gxy, gyy
+    gxy = 2.0 * across * xy * inverse * g_across - g_shear * down
+    gyy = -xy * xy * inverse * inverse * g_across + (xy * g_shear - g_down) * down * down
+    return gx, gy, (gxx, gxy, gyy)
+
+
+@inlined
+def _pull_antialiasing(g_log, xx, xy, yy, blur, g):  # type: ignore[no-untyped-def]
+    """Gradients of the covariance, with what lowering the opacity gives added."""
+    sharp, area = xx * yy - xy * xy, (xx + blur) * (yy + blur) - xy * xy
+    if not sharp > 0.0:
+        return g
+    g_sharp, g_area = 0.5 * g_log / sharp, -0.5 * g_log / area
+    gxx = g[0] + g_sharp * yy + g_area * (yy + blur)
+    gyy = g[2] + g_sharp * xx + g_area * (xx + blur)
+    return gxx, g[1] - 2.0 * xy * (g_sharp + g_area), gyy
 
 
 @kernel
-def pull_screen(geometry, view, K, lens, order, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` what the splats ``order[rows[0]:rows[1]]`` give; ``rows[0]`` begins a block.
+def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` what the splats ``visible[rows[0]:rows[1]]``, which are a block, give.
 
     Args:
         geometry: a ``projection.Geometry``.
         view: (4, 4) float64, camera from world.
         K: (3, 3) float64, pixels.
         lens: a ``projection.Lens``.
-        order: (M,) int32, indices of splats.
-        sums: (M, 6 + D) float64, moments and channels of each, from ``blend_gradient.gather``.
+        visible: (M,) int32, indices of splats, ascending: memory is read forwards.
+        sums: (M, 6 + D) float64, moments and channels of each, in that order.
         depth_column: of ``sums``, that of the splat's depth; negative if depth is not drawn.
         rows: two integers.
         out: a ``Gradients``.
     """
-    fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    margin_x, margin_y = MARGIN * 0.5 * lens.width / fx, MARGIN * 0.5 * lens.height / fy
-    left, right = -cx / fx - margin_x, (lens.width - cx) / fx + margin_x
-    upper, lower = -cy / fy - margin_y, (lens.height - cy) / fy + margin_y
-    local, g_local, q = np.empty(3), np.empty(3), np.empty(4)
-    turn, g_turn = np.empty((3, 3)), np.empty((3, 3))
-    flat, g_flat = np.empty((2, 3)), np.empty((2, 3))
-    sides, g_sides = np.empty((2, 3)), np.empty((2, 3))
+    means, quaternions, scales, opacities = geometry
+    right, down, deep = row(view, 0), row(view, 1), row(view, 2)
+    least_x, most_x, least_y, most_y = limits(K, lens)
+    g_right, g_down, g_deep = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
+    g_translation = (0.0, 0.0, 0.0)
     for k in range(rows[0], rows[1]):
-        if k % BLOCK == 0:
-            out.views[k // BLOCK] = 0.0
-        i = order[k]
-        length = 0.0
-        for axis in range(4):
-            length += np.float64(geometry.quaternions[i, axis]) ** 2
-        length = np.sqrt(length)
-        for axis in range(4):
-            q[axis] = geometry.quaternions[i, axis] / length
-        for axis in range(3):
-            local[axis] = view[axis, 3]
-            for j in range(3):
-                local[axis] += view[axis, j] * geometry.means[i, j]
-        _rotation(q, turn)
-        # ``flat`` (2, 3) takes a direction of the world to the screen; ``sides`` (2, 3) are the
-        # splat's axes there, so that the covariance is sides @ sides.T.
-        inverse = 1.0 / local[2]
-        slope_x, slope_y = local[0] * inverse, local[1] * inverse
-        tx, ty = min(right, max(left, slope_x)), min(lower, max(upper, slope_y))
-        jx, jy = fx * inverse, fy * inverse
-        for j in range(3):
-            flat[0, j] = jx * (view[0, j] - tx * view[2, j])
-            flat[1, j] = jy * (view[1, j] - ty * view[2, j])
-        xx, xy, yy = 0.0, 0.0, 0.0
-        for axis in range(3):
-            s = np.float64(geometry.scales[i, axis])
-            for side in range(2):
-                sides[side, axis] = (
-                    flat[side, 0] * turn[0, axis]
-                    + flat[side, 1] * turn[1, axis]
-                    + flat[side, 2] * turn[2, axis]
-                )
-            xx += s * s * sides[0, axis] * sides[0, axis]
-            xy += s * s * sides[0, axis] * sides[1, axis]
-            yy += s * s * sides[1, axis] * sides[1, axis]
-        gx, gy, gxx, gxy, gyy = _pull_covariance(sums[k], xx + lens.blur, xy, yy + lens.blur)
+        i = visible[k]
+        mean = row(means, i)
+        q = unit(quaternions, i)
+        inverse = 1.0 / (dot(deep, mean) + view[2, 3])
+        x_slope = (dot(right, mean) + view[0, 3]) * inverse
+        y_slope = (dot(down, mean) + view[1, 3]) * inverse
+        tx, ty = min(most_x, max(least_x, x_slope)), min(most_y, max(least_y, y_slope))
+        jx, jy = K[0, 0] * inverse, K[1, 1] * inverse
+        zero = (0.0, 0.0, 0.0)
+        to_x, to_y = toward(right, deep, tx), toward(down, deep, ty)
+        across, along = _mix(to_x, jx, zero, 0.0), _mix(to_y, jy, zero, 0.0)
+        first, second, third = axes(q)
+        scale = row(scales, i)
+        xx, xy, yy = screen_covariance((first, second, third), scale, across, along)
+        gx, gy, g = _pull_ellipse(sums[k], xx + lens.blur, xy, yy + lens.blur)
         # The first moment is the gradient of the logarithm of opacity, as drawn.
-        out.opacities[i] += sums[k, 0] / geometry.opacities[i]
+        out.opacities[i] += sums[k, 0] / opacities[i]
         if lens.antialiased:
-            sharp, area = xx * yy - xy * xy, (xx + lens.blur) * (yy + lens.blur) - xy * xy
-            if sharp > 0.0:
-                g_sharp, g_area = 0.5 * sums[k, 0] / sharp, -0.5 * sums[k, 0] / area
-                gxx += g_sharp * yy + g_area * (yy + lens.blur)
-                gyy += g_sharp * xx + g_area * (xx + lens.blur)
-                gxy -= 2.0 * xy * (g_sharp + g_area)
-        for j in range(3):
-            g_flat[0, j], g_flat[1, j] = 0.0, 0.0
-        for axis in range(3):
-            s = np.float64(geometry.scales[i, axis])
-            a, b = sides[0, axis], sides[1, axis]
-            g_sides[0, axis] = s * s * (2.0 * gxx * a + gxy * b)
-            g_sides[1, axis] = s * s * (2.0 * gyy * b + gxy * a)
-            out.scales[i, axis] += 2.0 * s * (gxx * a * a + gxy * a * b + gyy * b * b)
-            for j in range(3):
-                g_turn[j, axis] = flat[0, j] * g_sides[0, axis] + flat[1, j] * g_sides[1, axis]
-                g_flat[0, j] += g_sides[0, axis] * turn[j, axis]
-                g_flat[1, j] += g_sides[1, axis] * turn[j, axis]
-        _pull_quaternion(q, length, g_turn, out.quaternions[i])
-        g_jx, g_jy, g_tx, g_ty = 0.0, 0.0, 0.0, 0.0
-        views = out.views[k // BLOCK]
-        for j in range(3):
-            g_jx += g_flat[0, j] * flat[0, j] / jx
-            g_jy += g_flat[1, j] * flat[1, j] / jy
-            g_tx -= g_flat[0, j] * jx * view[2, j]
-            g_ty -= g_flat[1, j] * jy * view[2, j]
-            views[0, j] += g_flat[0, j] * jx
-            views[1, j] += g_flat[1, j] * jy
-            views[2, j] -= g_flat[0, j] * jx * tx + g_flat[1, j] * jy * ty
-        g_local[0], g_local[1] = gx * jx, gy * jy
-        g_local[2] = -inverse * (gx * jx * local[0] + gy * jy * local[1] + g_jx * jx + g_jy * jy)
-        if tx == slope_x:
-            g_local[0] += g_tx * inverse
-            g_local[2] -= g_tx * slope_x * inverse
-        if ty == slope_y:
-            g_local[1] += g_ty * inverse
-            g_local[2] -= g_ty * slope_y * inverse
+            g = _pull_antialiasing(sums[k, 0], xx, xy, yy, lens.blur, g)
+        g_first, gs, gp, gq = _pull_axis(first, scale[0], across, along, g)
+        g_across, g_along = _mix(first, gp, zero, 0.0), _mix(first, gq, zero, 0.0)
+        out.scales[i, 0] += gs
+        g_second, gs, gp, gq = _pull_axis(second, scale[1], across, along, g)
+        g_across, g_along = _mix(g_across, 1.0, second, gp), _mix(g_along, 1.0, second, gq)
+        out.scales[i, 1] += gs
+        g_third, gs, gp, gq = _pull_axis(third, scale[2], across, along, g)
+        g_across, g_along = _mix(g_across, 1.0, third, gp), _mix(g_along, 1.0, third, gq)
+        out.scales[i, 2] += gs
+        length = np.sqrt(
+            np.float64(quaternions[i, 0]) ** 2
+            + np.float64(quaternions[i, 1]) ** 2
+            + np.float64(quaternions[i, 2]) ** 2
+            + np.float64(quaternions[i, 3]) ** 2
+        )
+        pull = _pull_quaternion(q, 1.0 / length, g_first, g_second, g_third)
+        for axis in range(4):
+            out.quaternions[i, axis] += pull[axis]
+        # The slopes' gradients: of the centre always, of the Jacobian only inside its limits.
+        g_slope_x, g_slope_y = gx * K[0, 0], gy * K[1, 1]
+        if tx == x_slope:
+            g_slope_x -= jx * dot(g_across, deep)
+        if ty == y_slope:
+            g_slope_y -= jy * dot(g_along, deep)
+        g_z = g_slope_x * x_slope + g_slope_y * y_slope
+        g_z = -inverse * (g_z + jx * dot(g_across, to_x) + jy * dot(g_along, to_y))
         if depth_column >= 0:
-            g_local[2] += sums[k, depth_column]
+            g_z += sums[k, depth_column]
+        g_x, g_y = g_slope_x * inverse, g_slope_y * inverse
+        g_mean = _mix(_mix(right, g_x, down, g_y), 1.0, deep, g_z)
         for axis in range(3):
-            views[axis, 3] += g_local[axis]
-            for j in range(3):
-                views[axis, j] += g_local[axis] * geometry.means[i, j]
-                out.means[i, j] += view[axis, j] * g_local[axis]
+            out.means[i, axis] += g_mean[axis]
+        g_translation = (g_translation[0] + g_x, g_translation[1] + g_y, g_translation[2] + g_z)
+        g_right = _mix(g_right, 1.0, _mix(g_across, jx, mean, g_x), 1.0)
+        g_down = _mix(g_down, 1.0, _mix(g_along, jy, mean, g_y), 1.0)
+        g_deep = _mix(g_deep, 1.0, mean, g_z)
+        g_deep = _mix(g_deep, 1.0, _mix(g_across, jx * tx, g_along, jy * ty), -1.0)
+    block = out.views[rows[0] // BLOCK]
+    for axis in range(3):
+        block[0, axis], block[1, axis] = g_right[axis], g_down[axis]
+        block[2, axis], block[axis, 3] = g_deep[axis], g_translation[axis]

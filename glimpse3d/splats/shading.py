@@ -91,32 +91,38 @@ def shade(means, coefficients, position, degree, chosen, colors):  # type: ignor
 
 
 @kernel
-def pull_shade(means, coefficients, position, degree, order, colors, pulls, rows, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` what the colours of splats ``order[rows[0]:rows[1]]`` give.
+def pull_shade(means, coefficients, position, degree, chosen, colors, pulls, rows, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` what the colours of splats ``chosen[rows[0]:rows[1]]`` give.
 
     Args:
         means: as shaded.
         coefficients: as shaded.
         position: as shaded.
         degree: as shaded.
-        order: (M,) int32, indices of splats.
-        colors: (M, 3) float32 or wider, as drawn, in that order; the ground has no slope.
-        pulls: (M, 3) float64 or wider, gradients of colours, in that order.
+        chosen: as shaded.
+        colors: as filled; where they are 0 there is no slope.
+        pulls: (M, 3) float64 or wider, gradients of the chosen ones' colours.
         rows: two integers.
         out: gradients of ``coefficients`` and of ``means``, added to; and of the direction from
-            the camera, (M, 3) float64 in that order, written.
+            the camera, (M, 3) float64, written.
     """
     of_coefficients, of_means, of_directions = out
     basis, pulled = np.empty(16), np.empty(16)
     count = (degree + 1) ** 2
     for k in range(rows[0], rows[1]):
-        i = order[k]
+        i = chosen[k]
+        if degree == 0:
+            for channel in range(3):
+                if colors[i, channel] > 0.0:
+                    of_coefficients[i, 0, channel] += _C0 * pulls[k, channel]
+                of_directions[k, channel] = 0.0
+            continue
         x, y, z, distance = _toward(means[i], position)
         _basis(degree, x, y, z, basis)
         for j in range(count):
             pulled[j] = 0.0
         for channel in range(3):
-            if colors[k, channel] > 0.0:
+            if colors[i, channel] > 0.0:
                 g = pulls[k, channel]
                 for j in range(count):
                     of_coefficients[i, j, channel] += g * basis[j]
