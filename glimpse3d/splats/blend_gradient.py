@@ -112,19 +112,18 @@ def _pull_splat(state, splat, x, y, rows, extra, entry):  # type: ignore[no-unty
 
 
 @kernel
-def pull_tiles(packed, starts, members, background, tiles, drawn, gradients, entries):  # type: ignore[no-untyped-def]
+def pull_tiles(lists, background, tiles, drawn, gradients, entries):  # type: ignore[no-untyped-def]
     """Take the tiles ``tiles[0]`` to ``tiles[1] - 1`` as ``blend.draw_tiles`` drew them.
 
     Args:
-        packed: as drawn.
-        starts: as drawn.
-        members: as drawn.
+        lists: ``packed``, ``starts`` and ``members`` as drawn.
         background: as drawn.
         tiles: two integers.
         drawn: what came out: colours, alphas, ends.
         gradients: (H, W, D) and (H, W) float32, of colours and alphas.
         entries: (len(members), 6 + channels of ``packed``) float32, written.
     """
+    packed, starts, members = lists
     colors, alphas, ends = drawn
     color_gradients, alpha_gradients = gradients
     height, width, channels = colors.shape
@@ -160,22 +159,20 @@ def pull_tiles(packed, starts, members, background, tiles, drawn, gradients, ent
 
 
 @kernel
-def gather(ranks, firsts, hits, entries, rows, sums):  # type: ignore[no-untyped-def]
-    """Add up each splat's entries, tile by tile, into ``sums`` (M, 6 + D) float64.
+def gather(firsts, hits, entries, rows, sums):  # type: ignore[no-untyped-def]
+    """Add up each splat's entries, tile by tile.
 
     Args:
-        ranks: (M,) int32, which row of ``packed`` each splat is.
-        firsts: (M + 1,) where each row's hits begin, from ``projection``.
+        firsts: (M + 1,) where each splat's hits begin, from ``projection``.
         hits: where its entries lie, tile by tile.
         entries: from ``pull_tiles``.
         rows: two integers, of ``sums``.
-        sums: written.
+        sums: (M, 6 + D) float64, written.
     """
     width = entries.shape[1]
-    for index in range(rows[0], rows[1]):
-        k = ranks[index]
+    for k in range(rows[0], rows[1]):
         for column in range(width):
-            sums[index, column] = 0.0
-        for hit in range(firsts[k], firsts[k + 1]):
-            for column in range(width):
-                sums[index, column] += entries[hits[hit], column]
+            value = 0.0
+            for hit in range(firsts[k], firsts[k + 1]):
+                value += entries[hits[hit], column]
+            sums[k, column] = value

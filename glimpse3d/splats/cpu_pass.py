@@ -191,22 +191,20 @@ def _draw(shot: Shot, threads: int) -> None:
 
 
 def _pull_pixels(shot: Shot, gradients: tuple[np.ndarray, np.ndarray], threads: int) -> np.ndarray:
-    """(M, 6 + channels) float64 of the visible splats, in the order of their indices."""
+    """(M, 6 + channels) float64 of the splats that were drawn, in their order."""
     tiles = shot.tiles
-    lists = tiles.packed, tiles.starts, tiles.members, shot.background
+    lists = tiles.packed, tiles.starts, tiles.members
+    known = lists, shot.background
     width = blend_gradient.MOMENTS + tiles.packed.shape[1] - COLUMNS
     entries = np.empty((len(tiles.members), width), np.float32)
     _share_out(
-        lambda part: blend_gradient.pull_tiles(*lists, part, shot.drawn, gradients, entries),
+        lambda part: blend_gradient.pull_tiles(*known, part, shot.drawn, gradients, entries),
         _tile_edges(shot, threads),
         threads,
     )
-    ranks = np.empty(len(shot.channels), np.int32)
-    ranks[tiles.order] = np.arange(len(tiles.order), dtype=np.int32)
-    found = ranks[shot.screen.visible], tiles.firsts, tiles.hits, entries
     sums = np.empty((len(tiles.order), width))
     _share_out(
-        lambda part: blend_gradient.gather(*found, part, sums),
+        lambda part: blend_gradient.gather(tiles.firsts, tiles.hits, entries, part, sums),
         _blocks(len(tiles.order)),
         threads,
     )
@@ -217,8 +215,7 @@ def _pull_geometry(
     geometry: Geometry, shot: Shot, sums: np.ndarray, pulls: Pulls, settings: RasterSettings
 ) -> np.ndarray:
     """Add to the splats' gradients; (4, 4), the view's."""
-    visible = shot.screen.visible
-    edges = _blocks(len(visible))
+    edges = _blocks(len(shot.tiles.order))
     views = np.zeros((len(edges) - 1, 3, 4))
     out = projection_gradient.Gradients(
         pulls.means, pulls.quats, pulls.scales, pulls.opacities, views
@@ -229,7 +226,7 @@ def _pull_geometry(
         depth = blend_gradient.MOMENTS + len(shot.background) - 1
     _share_out(
         lambda part: projection_gradient.pull_screen(
-            geometry, *camera, visible, sums, depth, part, out
+            geometry, *camera, _chosen(shot), sums, depth, part, out
         ),
         edges,
         settings.threads,
@@ -237,23 +234,30 @@ def _pull_geometry(
     return np.concatenate([views.sum(axis=0), np.zeros((1, 4))])
 
 
+def _chosen(shot: Shot) -> tuple[np.ndarray, np.ndarray]:
+    """(M,) int32, the visible splats, and (N,) int32, each splat's place in the drawn order."""
+    order = shot.tiles.order
+    ranks = np.empty(len(shot.channels), np.int32)
+    ranks[order] = np.arange(len(order), dtype=np.int32)
+    return shot.screen.visible, ranks
+
+
 def _pull_colors(
     splats: Splats, shot: Shot, sums: np.ndarray, pulls: Pulls, settings: RasterSettings
 ) -> np.ndarray:
     """Add to the gradients of colours and what they were made of; (4, 4), the view's."""
-    visible = shot.screen.visible
     channels = sums[:, blend_gradient.MOMENTS :]
     if settings.sh_degree is None:
-        pulls.colors[visible] += channels[:, : splats.colors.shape[1]]
+        pulls.colors[shot.tiles.order] += channels[:, : splats.colors.shape[1]]
         return np.zeros((4, 4))
     means = np.ascontiguousarray(splats.means, np.float32)
     coefficients = np.ascontiguousarray(splats.colors, np.float32)
-    directions = np.empty((len(visible), 3))
+    directions = np.empty((len(shot.tiles.order), 3))
     out = pulls.colors, pulls.means, directions
-    scene = means, coefficients, _position(shot.view), settings.sh_degree, visible
+    scene = means, coefficients, _position(shot.view), settings.sh_degree, _chosen(shot)
     _share_out(
         lambda part: shading.pull_shade(*scene, shot.channels, channels, part, out),
-        _blocks(len(visible)),
+        _blocks(len(directions)),
         settings.threads,
     )
     # The position is a column of the view's inverse.

@@ -68,8 +68,8 @@ class Tiles(NamedTuple):
         packed: (M, 8 + D) float32, in that order: a splat's columns, then its colour.
         starts: (T + 1,) int64, where each tile's list begins in ``members``.
         members: int32, rows of ``packed``, ascending in each tile.
-        firsts: (M + 1,) int64, where each splat's tiles begin in ``hits``.
-        hits: int32, where in ``members`` each splat stands, tile by tile.
+        firsts: (M + 1,) int64, where each row's tiles begin in ``hits``.
+        hits: int32, where in ``members`` each row stands, tile by tile.
     """
 
     order: np.ndarray

@@ -112,27 +112,30 @@ def _pull_antialiasing(g_log, xx, xy, yy, blur, g):  # type: ignore[no-untyped-d
 
 
 @kernel
-def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` what the splats ``visible[rows[0]:rows[1]]``, which are a block, give.
+def pull_screen(geometry, view, K, lens, chosen, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` what the splats ``chosen[0][rows[0]:rows[1]]``, which are a block, give.
 
     Args:
         geometry: a ``projection.Geometry``.
         view: (4, 4) float64, camera from world.
         K: (3, 3) float64, pixels.
         lens: a ``projection.Lens``.
-        visible: (M,) int32, indices of splats, ascending: memory is read forwards.
-        sums: (M, 6 + D) float64, moments and channels of each, in that order.
+        chosen: (M,) int32, indices of splats, ascending so that memory is read forwards; and
+            (N,) int32, the row of ``sums`` of each splat.
+        sums: (M, 6 + D) float64, moments and channels of each.
         depth_column: of ``sums``, that of the splat's depth; negative if depth is not drawn.
         rows: two integers.
         out: a ``Gradients``.
     """
     means, quaternions, scales, opacities = geometry
+    visible, ranks = chosen
     right, down, deep = row(view, 0), row(view, 1), row(view, 2)
     least_x, most_x, least_y, most_y = limits(K, lens)
     g_right, g_down, g_deep = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
     g_translation = (0.0, 0.0, 0.0)
     for k in range(rows[0], rows[1]):
         i = visible[k]
+        moments = sums[ranks[i]]
         mean = row(means, i)
         q = unit(quaternions, i)
         inverse = 1.0 / (dot(deep, mean) + view[2, 3])
@@ -146,11 +149,11 @@ def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out)
         first, second, third = axes(q)
         scale = row(scales, i)
         xx, xy, yy = screen_covariance((first, second, third), scale, across, along)
-        gx, gy, g = _pull_ellipse(sums[k], xx + lens.blur, xy, yy + lens.blur)
+        gx, gy, g = _pull_ellipse(moments, xx + lens.blur, xy, yy + lens.blur)
         # The first moment is the gradient of the logarithm of opacity, as drawn.
-        out.opacities[i] += sums[k, 0] / opacities[i]
+        out.opacities[i] += moments[0] / opacities[i]
         if lens.antialiased:
-            g = _pull_antialiasing(sums[k, 0], xx, xy, yy, lens.blur, g)
+            g = _pull_antialiasing(moments[0], xx, xy, yy, lens.blur, g)
         g_first, gs, gp, gq = _pull_axis(first, scale[0], across, along, g)
         g_across, g_along = _mix(first, gp, zero, 0.0), _mix(first, gq, zero, 0.0)
         out.scales[i, 0] += gs
@@ -178,7 +181,7 @@ def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out)
         g_z = g_slope_x * x_slope + g_slope_y * y_slope
         g_z = -inverse * (g_z + jx * dot(g_across, to_x) + jy * dot(g_along, to_y))
         if depth_column >= 0:
-            g_z += sums[k, depth_column]
+            g_z += moments[depth_column]
         g_x, g_y = g_slope_x * inverse, g_slope_y * inverse
         g_mean = _mix(_mix(right, g_x, down, g_y), 1.0, deep, g_z)
         for axis in range(3):
