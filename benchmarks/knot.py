@@ -19,11 +19,14 @@ from glimpse3d.types import Camera, Image, Mesh, View
 TUBE = 0.075
 STEPS, SEGMENTS = 1500, 64
 SAMPLES = 3
-# Along the curve and around the tube.
-PATCHES = (42, 5)
-STRIPES = 140
+# Of the whole curve, and of the way around the tube.
+PATCHES = (14, 2)
+# Periods along the curve: at 256 pixels one is 15 pixels wide where it is seen from the side.
+STRIPES = 70
+STRIPE_SHADE = 0.75
+# Paint, not ink: what fits onto so many splats and pixels depends on the contrast at hard edges.
 PALETTE = np.array(
-    [[214, 69, 65], [245, 171, 53], [38, 166, 91], [65, 131, 215], [142, 68, 173], [236, 236, 230]]
+    [[185, 105, 101], [201, 156, 95], [97, 153, 114], [111, 136, 176], [149, 104, 155], [196, 188, 184]]
 )
 
 
@@ -70,11 +73,11 @@ def _curve(t: np.ndarray) -> np.ndarray:
 
 
 def color(places: np.ndarray) -> np.ndarray:
-    """(N, 3) 0..255 sRGB at (N, 2) places: hard-edged patches, stripes across the tube."""
+    """(N, 3) 0..255 sRGB at (N, 2) places: hard-edged patches, a third of them finely striped."""
     along, around = (np.floor(places * PATCHES).astype(np.int64) % PATCHES).T
-    patch = PALETTE[(along * 7 + around * 3 + along * around % 5) % len(PALETTE)]
-    dark = np.floor(places[:, 0] * STRIPES * 2) % 2
-    return patch * (1 - 0.45 * dark[:, None])
+    paint = (along * 7 + around * 3 + along * around % 5) % len(PALETTE)
+    striped = (paint % 3 == 0) & (np.floor(places[:, 0] * STRIPES * 2) % 2 == 1)
+    return PALETTE[paint] * np.where(striped, STRIPE_SHADE, 1.0)[:, None]
 
 
 def mesh() -> Mesh:

@@ -63,10 +63,11 @@ class ViewColors:
         self.fitted = torch.tensor(fitted, device=device)
         self.optimiser = torch.optim.Adam([self.maps], lr=_COLOR_RATE, betas=(0.9, 0.99))
 
-    def apply(self, view: int, rgb: Tensor, alpha: Tensor) -> Tensor:
-        """(H, W, 3) premultiplied colours as that view shows them."""
+    def apply(self, view: int, picture: Tensor, alpha: Tensor, background: Tensor) -> Tensor:
+        """(H, W, 3) the picture over (3,) ``background`` as that view shows it."""
         chosen = self.maps[view]
-        return rgb @ chosen[:, :3].T + alpha * chosen[:, 3]
+        behind = (1 - alpha) * background
+        return (picture - behind) @ chosen[:, :3].T + alpha * chosen[:, 3] + behind
 
     def step(self) -> None:
         """Move the maps, then take their common part out: it belongs to the cloud."""

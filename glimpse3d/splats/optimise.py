@@ -29,6 +29,7 @@ from .disagreement import Trust, ViewColors
 from .fit_state import pack, unpack
 from .optimise_settings import History, Optimised, OptimiseSettings, Sample, Surface
 from .rasterization import RasterSettings, Splats, rasterize
+from .ssim import unlikeness
 
 # Decibels that count as better pictures.
 _GAIN = 0.02
@@ -178,13 +179,12 @@ class Fit:
         index = self._next_view()
         target = self.views[index]
         self._set_rates()
-        rgb, alpha, depth, info = self._draw(target)
+        background = self._background()
+        picture, alpha, depth, info = self._draw(target, background)
         self.strategy.before(self.step, info)
         if self.settings.affine_color:
-            rgb = self.colors.apply(index, rgb, alpha)
-        background = self._background()
-        picture, wanted = rgb + (1 - alpha) * background, target.over(background)
-        seen = targets.picture_loss(picture, wanted, self.settings)
+            picture = self.colors.apply(index, picture, alpha, background)
+        seen = unlikeness(picture, target.over(background), self.settings.ssim)
         loss = seen + self._other_losses(target, alpha, depth)
         weight = 1.0
         if self.settings.robust:
@@ -222,14 +222,15 @@ class Fit:
                 group["lr"] = group["initial_lr"] * share
 
     def _draw(
-        self, target: targets.Target
+        self, target: targets.Target, background: Tensor
     ) -> tuple[Tensor, Tensor, Tensor | None, dict[str, Any] | None]:
-        """Premultiplied colour, alpha, depth if it is asked for, and what gsplat tells."""
+        """The picture, alpha, depth if it is asked for, and what gsplat tells."""
         wants_depth = self.settings.depth > 0 and target.depth is not None
         raster = RasterSettings(
             rasterize_mode="antialiased" if self.settings.antialiased else "classic",
             render_mode="RGB+ED" if wants_depth else "RGB",
             sh_degree=min(self.degree, self.step // self.settings.sh_every),
+            backgrounds=background[None],
             threads=self.settings.threads,
         )
         splats = numbers.activated(self.parameters)
@@ -263,12 +264,11 @@ class Fit:
         """Measure the pictures kept, over white, and report."""
         watched = self.kept or self.fitted[:: max(1, len(self.fitted) // _WATCHED)][:_WATCHED]
         decibels, preview = [], None
+        white = torch.ones(3, device=self.device)
         with torch.no_grad():
             for index in watched:
                 target = self.views[index]
-                rgb, alpha, _, _ = self._draw(target)
-                picture = rgb + (1 - alpha)
-                white = torch.ones(3, device=self.device)
+                picture, _, _, _ = self._draw(target, white)
                 decibels.append(targets.psnr(picture, target.over(white)))
                 preview = preview or _image(picture)
         spent = time.process_time() - start

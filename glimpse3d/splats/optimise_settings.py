@@ -30,7 +30,7 @@ class OptimiseSettings:
     held_out: int = option(
         8, "every so many-th view is kept to judge by; fewer views or 0: none", low=0
     )
-    evaluate_every: int = option(25, "steps between looks at the views kept", low=1)
+    evaluate_every: int = option(50, "steps between looks at the views kept", low=1)
     patience: int = option(4, "looks without better pictures before the fit stops", low=1)
     strategy: str = option(
         "fixed",
@@ -38,9 +38,9 @@ class OptimiseSettings:
         choices=("fixed", "mcmc", "default"),
     )
     most_gaussians: int = option(100_000, "splats that mcmc may reach", low=16, high=5_000_000)
-    rate_means: float = option(4e-4, "learning rate of the places", low=0, high=1)
+    rate_means: float = option(1.2e-3, "learning rate of the places", low=0, high=1)
     rate_scales: float = option(1e-2, "learning rate of the logarithms of sizes", low=0, high=1)
-    rate_quats: float = option(2e-3, "learning rate of the rotations", low=0, high=1)
+    rate_quats: float = option(1e-3, "learning rate of the rotations", low=0, high=1)
     rate_opacities: float = option(5e-2, "learning rate of the logits", low=0, high=1)
     rate_sh0: float = option(1e-2, "learning rate of the colour", low=0, high=1)
     rate_shN: float = option(5e-4, "learning rate of view-dependent colour", low=0, high=1)  # noqa: N815

@@ -1,9 +1,10 @@
-"""Structural similarity of two pictures with its gradient, compiled by numba.
+"""How unlike two pictures are, in their values and in structure; with gradient, compiled by numba.
 
-Owns the index of Wang et al. 2004, "Image Quality Assessment: From Error Visibility to Structural
-Similarity", with the window that splat trainers use: Gaussian, 11 taps, 1.5 pixels, zeros outside
-the picture. Must not know splats. Forward and backward are one pass each over the rows; only the
-rows under the window are held, so that the working set stays in the processor's cache.
+Owns the mean absolute difference, the structural similarity of Wang et al. 2004, "Image Quality
+Assessment: From Error Visibility to Structural Similarity", and their mixture. The window is the
+one that splat trainers use: Gaussian, 11 taps, 1.5 pixels, zeros outside the picture. Must not know
+splats. Forward and backward are one pass each over the rows; only the rows under the window are
+held, so that the working set stays in the processor's cache. Heavy: imports torch.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from typing import Any
 import numba
 import numpy as np
 import torch
+from torch import Tensor
+
+from ..errors import InvalidData
 
 TAPS = 11
 _HALF = TAPS // 2
@@ -76,21 +80,30 @@ def _compare_row(moments, partials):  # type: ignore[no-untyped-def]
     return total
 
 
+@numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "reassoc"})
+def _difference_row(x, y):  # type: ignore[no-untyped-def]
+    total = np.float32(0.0)
+    for i in range(x.shape[0]):
+        total += abs(x[i] - y[i])
+    return total
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
 def _forward(x, y, partials):  # type: ignore[no-untyped-def]
-    """The sum of the index over all values of two (H, W, D) pictures.
+    """The sums of the index and of the absolute differences of two (H, W, 3) pictures.
 
-    ``partials`` (3, H, W * D) is filled with its derivatives by the blurred x, x^2 and x*y.
+    ``partials`` (3, H, W * 3) is filled with the index' derivatives by the blurred x, x^2 and x*y.
     """
     height, length = x.shape[0], x.shape[1] * _CHANNELS
     flat_x, flat_y = x.reshape(height, length), y.reshape(height, length)
     padded = np.zeros((5, length + 2 * _PAD), np.float32)
     rings = np.empty((5, TAPS, length), np.float32)
     moments = np.empty((5, length), np.float32)
-    total = 0.0
+    similarity, difference = 0.0, 0.0
     for ahead in range(height + _HALF):
         if ahead < height:
             row_x, row_y = flat_x[ahead], flat_y[ahead]
+            difference += _difference_row(row_x, row_y)
             for i in range(length):
                 a, b = row_x[i], row_y[i]
                 padded[0, _PAD + i] = a
@@ -104,16 +117,17 @@ def _forward(x, y, partials):  # type: ignore[no-untyped-def]
         if row >= 0:
             for plane in range(5):
                 _blur_column(rings[plane], row, height, moments[plane])
-            total += _compare_row(
+            similarity += _compare_row(
                 (moments[0], moments[1], moments[2], moments[3], moments[4]),
                 (partials[0, row], partials[1, row], partials[2, row]),
             )
-    return total
+    return similarity, difference
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _backward(x, y, partials, factor, gradient):  # type: ignore[no-untyped-def]
-    """``gradient`` (H, W, D): ``factor`` times the derivative of the sum by ``x``."""
+def _backward(x, y, partials, factors, gradient):  # type: ignore[no-untyped-def]
+    """``gradient`` (H, W, 3): of both sums by ``x``, times a factor each, added."""
+    by_similarity, by_difference = factors
     height, length = x.shape[0], x.shape[1] * _CHANNELS
     flat_x, flat_y = x.reshape(height, length), y.reshape(height, length)
     out = gradient.reshape(height, length)
@@ -133,54 +147,68 @@ def _backward(x, y, partials, factor, gradient):  # type: ignore[no-untyped-def]
             row_x, row_y, target = flat_x[row], flat_y[row], out[row]
             for i in range(length):
                 direct = by_mean[i] + _TWO * row_x[i] * by_square[i] + row_y[i] * by_product[i]
-                target[i] = factor * direct
+                sign = np.float32(row_x[i] > row_y[i]) - np.float32(row_x[i] < row_y[i])
+                target[i] = by_similarity * direct + by_difference * sign
 
 
-class _Similarity(torch.autograd.Function):
+class _Unlikeness(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, picture: Any, target: Any) -> Any:
-        x = picture.detach().contiguous()
-        y = target.detach().contiguous()
+    def forward(context: Any, picture: Tensor, target: Tensor, share: float) -> Tensor:
+        x, y = picture.detach().contiguous(), target.detach().contiguous()
         height, width, channels = x.shape
-        partials = np.empty((3, height, width * channels), np.float32)
-        total = _forward(x.numpy(), y.numpy(), partials)
+        context.partials = np.empty((3, height, width * channels), np.float32)
+        similarity, difference = _forward(x.numpy(), y.numpy(), context.partials)
         context.save_for_backward(x, y)
-        context.partials = partials
-        return torch.tensor(total / x.numel(), dtype=torch.float32)
+        context.share = share
+        mean = share * (1 - similarity / x.numel()) + (1 - share) * difference / x.numel()
+        return torch.tensor(mean, dtype=torch.float32)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(context: Any, above: Any) -> Any:
+    def backward(context: Any, above: Tensor) -> tuple[Tensor, None, None]:
         x, y = context.saved_tensors
         gradient = torch.empty_like(x)
-        factor = np.float32(float(above) / x.numel())
-        _backward(x.numpy(), y.numpy(), context.partials, factor, gradient.numpy())
-        return gradient, None
+        unit = float(above) / x.numel()
+        factors = np.float32(-unit * context.share), np.float32(unit * (1 - context.share))
+        _backward(x.numpy(), y.numpy(), context.partials, factors, gradient.numpy())
+        return gradient, None, None
 
 
-def ssim(picture: Any, target: Any) -> Any:
-    """Mean structural similarity, 1 for equal pictures; differentiable in ``picture`` alone.
+def unlikeness(picture: Tensor, target: Tensor, share: float) -> Tensor:
+    """``(1 - share) * L1 + share * (1 - SSIM)``, 0 for equal pictures.
 
     Args:
-        picture: (H, W, D) float32 tensor, values about 0..1.
+        picture: (H, W, 3) float32, values about 0..1; has the gradient.
         target: the same shape; a constant.
+        share: 0..1.
 
     Returns:
-        a float32 scalar tensor on the picture's device.
+        a float32 scalar on the picture's device.
+
+    Raises:
+        InvalidData: the shapes differ or are not (H, W, 3).
     """
+    if picture.shape != target.shape or picture.ndim != 3 or picture.shape[2] != _CHANNELS:
+        raise InvalidData(f"pictures of {tuple(picture.shape)} and {tuple(target.shape)} differ")
     if picture.device.type == "cpu":
-        return _Similarity.apply(picture, target)
-    return plain_ssim(picture, target)
+        return _Unlikeness.apply(picture, target, share)
+    difference = (picture - target).abs().mean()
+    return (1 - share) * difference + share * (1 - plain_ssim(picture, target))
 
 
-def plain_ssim(picture: Any, target: Any) -> Any:
+def ssim(picture: Tensor, target: Tensor) -> Tensor:
+    """Mean structural similarity, 1 for equal pictures; see ``unlikeness``."""
+    return 1 - unlikeness(picture, target, 1.0)
+
+
+def plain_ssim(picture: Tensor, target: Tensor) -> Tensor:
     """The same in PyTorch's own operations, any floating type; GPUs are quick at it."""
     channels = picture.shape[-1]
     window = torch.as_tensor(_WINDOW, dtype=picture.dtype, device=picture.device)
     across = window.reshape(1, 1, 1, TAPS).repeat(channels, 1, 1, 1)
     down = window.reshape(1, 1, TAPS, 1).repeat(channels, 1, 1, 1)
 
-    def blur(values: Any) -> Any:
+    def blur(values: Tensor) -> Tensor:
         rows = torch.nn.functional.conv2d(values, across, padding=(0, _HALF), groups=channels)
         return torch.nn.functional.conv2d(rows, down, padding=(_HALF, 0), groups=channels)
 

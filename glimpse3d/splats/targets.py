@@ -14,9 +14,8 @@ from torch import Tensor
 
 from ..errors import InvalidData
 from ..types import View
-from .optimise_settings import OptimiseSettings, Surface
+from .optimise_settings import Surface
 from .rasterization import Cameras
-from .ssim import ssim
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,14 +83,6 @@ def _target(view: View, surface: Surface, device: torch.device) -> Target:
         depth,
         None if surface.normals is None else tensor(surface.normals),
     )
-
-
-def picture_loss(picture: Tensor, target: Tensor, settings: OptimiseSettings) -> Tensor:
-    """L1 and structural dissimilarity, mixed as Kerbl et al. 2023 do."""
-    loss = (picture - target).abs().mean()
-    if settings.ssim > 0:
-        loss = (1 - settings.ssim) * loss + settings.ssim * (1 - ssim(picture, target))
-    return loss
 
 
 def depth_loss(depth: Tensor, known: Tensor, radius: float) -> Tensor:
