@@ -6,6 +6,7 @@ trimesh is an extra and imported here alone; it meets a malformed file with any 
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -14,12 +15,14 @@ import numpy as np
 
 from . import coords
 from .errors import BackendUnavailable, BadFile
+from .formats import glb_chunks
+from .formats.plain_json import member
+from .formats.whole_file import map_file
 from .types import Image, Mesh
 
 Up = Literal["y", "z"]
 # Kinds whose files are z up by custom; all others are y up.
 _Z_UP = (".stl", ".ply", ".3mf", ".off")
-_GLTF = (".glb", ".gltf")
 
 
 def read(path: Path, up: Up | None = None) -> tuple[Mesh, ...]:
@@ -36,10 +39,7 @@ def read(path: Path, up: Up | None = None) -> tuple[Mesh, ...]:
         BackendUnavailable: trimesh is not installed.
         BadFile: it cannot be read, or holds no triangles.
     """
-    scene = _load(path)
-    pieces = dict(scene.geometry)
-    if path.suffix.lower() in _GLTF:
-        pieces |= _painted(path, scene)
+    scene, pieces = _scene(path)
     house_from_file = _house_from_file(path, up)
     meshes = []
     for node in scene.graph.nodes_geometry:
@@ -66,16 +66,63 @@ def _library() -> ModuleType:
     return trimesh
 
 
-def _load(path: Path, **options: Any) -> Any:
-    """trimesh's scene of a file."""
-    trimesh = _library()
+def _scene(path: Path) -> tuple[Any, dict[str, Any]]:
+    """trimesh's scene of a file, and its pieces by name."""
     if not path.is_file():
         raise BadFile(f"there is no file {path}", "check the path")
+    kind = path.suffix.lower()
+    if kind == ".gltf" and b'"COLOR_0"' in path.read_bytes():
+        raise BadFile("the colours of a .gltf's vertices are not read", "save it as .glb")
+    data = _with_srgb_colors(path) if kind == ".glb" else None
+    scene = _load(path, data)
+    return scene, dict(scene.geometry) | _painted(path, data, scene)
+
+
+def _load(path: Path, data: bytes | None = None, **options: Any) -> Any:
+    """trimesh's scene of a file, or of ``data`` in its stead."""
+    trimesh = _library()
+    source = path if data is None else io.BytesIO(data)
     try:
-        return trimesh.load_scene(path, **options)
+        # Unprocessed: merging equal places would mix the colours of their corners.
+        kind = path.suffix[1:].lower()
+        return trimesh.load_scene(source, file_type=kind, process=False, **options)
     except Exception as error:
         why = f"{type(error).__name__}: {error}"[:200]
         raise BadFile(f"{path.name} cannot be read as a mesh: {why}", "is it one?") from error
+
+
+def _with_srgb_colors(path: Path) -> bytes:
+    """A GLB with its vertices' colours as sRGB bytes; glTF's are linear, trimesh cuts 16 bits off.
+
+    Raises:
+        BadFile: not a GLB, or malformed.
+    """
+    glb = glb_chunks.parse(map_file(path))
+    binary = bytearray(glb.binary)
+    done = set[int]()
+    for mesh in glb.json.get("meshes", []):
+        for primitive in member(mesh, "primitives", list, "a mesh"):
+            index = member(primitive, "attributes", dict, "a mesh").get("COLOR_0")
+            if index is None or index in done:
+                continue
+            accessor = glb.entry("accessors", index)
+            colors = np.array(glb.numbers(index, member(accessor, "type", str)))
+            colors[:, :3] = _srgb(np.clip(colors[:, :3], 0, 1))
+            rgba = np.full((len(colors), 4), 255, np.uint8)
+            rgba[:, : colors.shape[1]] = np.rint(np.clip(colors, 0, 1) * 255)
+            binary += bytes(-len(binary) % 4)
+            view = {"buffer": 0, "byteOffset": len(binary), "byteLength": rgba.size}
+            glb.json["bufferViews"].append(view)
+            binary += rgba.tobytes()
+            done.add(index)
+            accessor.clear()
+            accessor |= {"bufferView": len(glb.json["bufferViews"]) - 1, "count": len(rgba)}
+            accessor |= {"componentType": glb_chunks.UINT8, "normalized": True, "type": "VEC4"}
+    if not done:
+        return path.read_bytes()
+    binary += bytes(-len(binary) % 4)
+    glb.json["buffers"][0]["byteLength"] = len(binary)
+    return glb_chunks.head(glb.json, len(binary)) + bytes(binary)
 
 
 def _house_from_file(path: Path, up: Up | None) -> np.ndarray:
@@ -83,19 +130,18 @@ def _house_from_file(path: Path, up: Up | None) -> np.ndarray:
     return np.eye(3) if z_up else coords.GLTF_FROM_HOUSE.T
 
 
-def _painted(path: Path, scene: Any) -> dict[str, Any]:
-    """Name -> piece of a glTF with vertex colours, which its reader lets materials hide."""
-    hidden = [name for name, piece in scene.geometry.items() if _texture(_material(piece)) is None]
-    if not hidden:
+def _painted(path: Path, data: bytes | None, scene: Any) -> dict[str, Any]:
+    """Name -> piece with vertex colours, which trimesh lets a material without a picture hide."""
+    materials = {name: _material(piece) for name, piece in scene.geometry.items()}
+    hidden = [name for name, each in materials.items() if each and _texture(each) is None]
+    if not hidden or path.suffix.lower() not in (".glb", ".obj"):
         return {}
-    bare = _load(path, skip_materials=True).geometry
-    found = {name: bare[name] for name in hidden if _kind(bare[name]) == "vertex"}
+    bare = _load(path, data, skip_materials=True).geometry
+    found = {name: bare[name] for name in hidden if name in bare and _kind(bare[name]) == "vertex"}
     for name, piece in found.items():
-        factor = getattr(_material(scene.geometry[name]), "baseColorFactor", None)
-        share = np.ones(3) if factor is None else np.array(factor)[:3] / 255
         colors = np.array(piece.visual.vertex_colors)
-        # glTF's colours of vertices are linear.
-        colors[:, :3] = np.rint(_srgb(colors[:, :3] / 255 * share) * 255)
+        share = _plain_factor(materials[name])
+        colors[:, :3] = np.rint(_srgb(_linear(colors[:, :3] / 255) * share) * 255)
         piece.visual.vertex_colors = colors
     return found
 
@@ -130,12 +176,16 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any) -> Mesh:
 
 
 def _plain_color(material: Any) -> np.ndarray:
-    """(4,) uint8 sRGB of a material without a picture; glTF's is linear, and white if missing."""
+    """(4,) uint8 sRGB of a material without a picture."""
     if not hasattr(material, "baseColorFactor"):
         return np.array(material.main_color, np.uint8)
-    factor = np.full(4, 255) if material.baseColorFactor is None else material.baseColorFactor
-    rgb = np.rint(_srgb(np.array(factor)[:3] / 255) * 255)
-    return np.append(rgb, 255).astype(np.uint8)
+    return np.append(np.rint(_srgb(_plain_factor(material)) * 255), 255).astype(np.uint8)
+
+
+def _plain_factor(material: Any) -> np.ndarray:
+    """(3,) linear 0..1, a glTF material's colour; white if it has none."""
+    factor = getattr(material, "baseColorFactor", None)
+    return np.ones(3) if factor is None else np.array(factor)[:3] / 255
 
 
 def _texture(material: Any) -> Image | None:
@@ -144,11 +194,9 @@ def _texture(material: Any) -> Image | None:
     if picture is None:
         return None
     rgba = np.array(picture.convert("RGBA"))
-    factor = getattr(material, "baseColorFactor", None)
-    if factor is not None:
-        share = np.array(factor)[:3] / 255
-        table = np.rint(_srgb(_linear(np.arange(256) / 255)[:, None] * share) * 255)
-        rgba[..., :3] = table.astype(np.uint8)[rgba[..., :3], np.arange(3)]
+    steps = _linear(np.arange(256) / 255)[:, None] * _plain_factor(material)
+    table = np.rint(_srgb(steps) * 255).astype(np.uint8)
+    rgba[..., :3] = table[rgba[..., :3], np.arange(3)]
     return Image(rgba)
 
 

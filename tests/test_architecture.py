@@ -89,7 +89,7 @@ ALLOWED = {
     ),
     "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
-    "glimpse3d.mesh_files": Row(("numpy", "trimesh"), ("glimpse3d.coords", *CONTRACTS)),
+    "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),

@@ -20,7 +20,7 @@ from ..errors import BadFile
 from .plain_json import decode, member
 
 MAGIC = b"glTF"
-FLOAT, UINT16 = 5126, 5123
+FLOAT, UINT8, UINT16 = 5126, 5121, 5123
 HINT = "expected one GLB file that holds all of its data"
 _HEADER, _CHUNK = struct.Struct("<4sII"), struct.Struct("<I4s")
 _LONGEST_JSON = 16 * 2**20
