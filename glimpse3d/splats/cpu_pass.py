@@ -133,9 +133,29 @@ def meta(screens: list[Screen], count: int) -> Meta:
     return Meta("cpu", means2d, conics, radii, depths, opacities)
 
 
+def compile_kernels() -> None:
+    """Compile all there is, or load it from the disk, by drawing one splat there and back."""
+    one = np.ones((1, 1), np.float32)
+    splats = Splats(
+        one * [[0, 0, 1]], one * [[1, 0, 0, 0]], one * [[1, 1, 1]], one[0], one[None] * [[1, 1, 1]]
+    )
+    cameras = Cameras(np.eye(4)[None], np.eye(3)[None], 1, 1)
+    settings = RasterSettings(sh_degree=0)
+    colors, alphas, shots = forward(splats, cameras, settings)
+    meta([shot.screen for shot in shots], 1)
+    backward(splats, shots, settings, (colors, alphas))
+
+
 def _geometry(splats: Splats) -> Geometry:
     arrays = (splats.means, splats.quats, splats.scales, splats.opacities)
-    return Geometry(*(np.ascontiguousarray(each, np.float32) for each in arrays))
+    return Geometry(*(_read_only(each) for each in arrays))
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    """float32, contiguous; never writable, for numba compiles anew for every kind of array."""
+    plain = np.ascontiguousarray(array, np.float32).view()
+    plain.flags.writeable = False
+    return plain
 
 
 def _lens(cameras: Cameras, settings: RasterSettings) -> Lens:
@@ -167,15 +187,15 @@ def _channels(
     """(N, X) float32, what each splat adds to a pixel; only rows of visible splats matter."""
     depths = screen.depths[:, None]
     if not settings.render_mode.startswith("RGB"):
-        return depths
-    colors = np.ascontiguousarray(splats.colors, np.float32)
+        return _read_only(depths)
+    colors = _read_only(splats.colors)
     if settings.sh_degree is not None:
         position, seen = _position(view), np.empty((len(means), 3), np.float32)
         shading.shade(means, colors, position, settings.sh_degree, screen.visible, seen)
         colors = seen
     if settings.render_mode.endswith("D"):
         colors = np.concatenate([colors, depths], axis=1)
-    return colors
+    return _read_only(colors)
 
 
 def _position(view: np.ndarray) -> np.ndarray:
@@ -250,8 +270,7 @@ def _pull_colors(
     if settings.sh_degree is None:
         pulls.colors[shot.tiles.order] += channels[:, : splats.colors.shape[1]]
         return np.zeros((4, 4))
-    means = np.ascontiguousarray(splats.means, np.float32)
-    coefficients = np.ascontiguousarray(splats.colors, np.float32)
+    means, coefficients = _read_only(splats.means), _read_only(splats.colors)
     directions = np.empty((len(shot.tiles.order), 3))
     out = pulls.colors, pulls.means, directions
     scene = means, coefficients, _position(shot.view), settings.sh_degree, _chosen(shot)

@@ -9,13 +9,17 @@ where splats come from, nor how anything is drawn; numpy alone until something i
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any, Literal, get_args
 
 import numpy as np
 
-from ..errors import InvalidData, InvalidSettings
+from ..errors import BackendUnavailable, InvalidData, InvalidSettings
+
+log = logging.getLogger(__name__)
 
 RasterizeMode = Literal["classic", "antialiased"]
 RenderMode = Literal["RGB", "D", "ED", "RGB+D", "RGB+ED"]
@@ -180,18 +184,31 @@ def rasterize(
     settings = settings or RasterSettings()
     check(splats, len(cameras.viewmats), settings)
     if isinstance(splats.means, np.ndarray):
-        if backend not in ("auto", "cpu"):
-            raise InvalidSettings("backend", f"{backend} draws tensors", "make tensors of arrays")
-        return import_module("glimpse3d.splats.cpu_pass").rasterize(splats, cameras, settings)
+        return _rasterize_arrays(splats, cameras, settings, backend)
     name = choose(splats.means.device.type) if backend == "auto" else backend
     if name not in _BACKENDS:
         raise InvalidSettings("backend", f"{name} is unknown", f"known: {', '.join(_BACKENDS)}")
     return import_module(_BACKENDS[name]).rasterize(splats, cameras, settings)
 
 
+def _rasterize_arrays(
+    splats: Splats, cameras: Cameras, settings: RasterSettings, backend: Backend
+) -> tuple[Array, Array, Meta]:
+    if backend not in ("auto", "cpu"):
+        raise InvalidSettings("backend", f"{backend} draws tensors", "make tensors of the arrays")
+    if find_spec("numba") is None:
+        raise BackendUnavailable("the CPU rasteriser needs numba", "install the package numba")
+    return import_module("glimpse3d.splats.cpu_pass").rasterize(splats, cameras, settings)
+
+
 def choose(device: str) -> str:
     """The backend made for tensors that lie on a device of this type, such as "cuda"."""
-    return {"cuda": "gsplat", "cpu": "cpu"}.get(device, "torch")
+    if device == "cuda":
+        return "gsplat"
+    if device == "cpu" and find_spec("numba") is not None:
+        return "cpu"
+    log.warning("splats on %s are drawn by plain torch, which is slow", device)
+    return "torch"
 
 
 def check(splats: Splats, count: int, settings: RasterSettings) -> None:
