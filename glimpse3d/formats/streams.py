@@ -20,7 +20,7 @@ _HARMLESS = 16 * 2**20
 _LARGEST_WINDOW = 27
 # So much of a file is enough to unpack its header.
 _HEAD = 1 << 16
-_GZIP_LEVEL, _ZSTD_LEVEL = 4, 9
+_GZIP_LEVEL, _ZSTD_LEVEL = 4, 6
 _HINT = "it was cut short or changed on its way; fetch it again"
 
 
