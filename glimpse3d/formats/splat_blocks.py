@@ -21,6 +21,8 @@ from .splat_axes import FILE_FROM_HOUSE, Axes
 BLOCK = 1 << 14
 # The smallest size of a splat, metres: flat enough for any disc, and it still has a logarithm.
 LEAST_SCALE = 1e-30
+# What some files say of themselves, and a cloud cannot.
+ANTIALIASED = "that its splats are to be drawn antialiased"
 # Coefficients beyond degree 0 of one channel -> degree.
 DEGREES = {0: 0, 3: 1, 8: 2, 15: 3}
 
@@ -56,7 +58,6 @@ class Source:
         rows: splats ``start`` to ``stop``.
         comments: free text that the file carries.
         notes: what of the file is not read, in words.
-        antialiased: whether it says it was trained for antialiased drawing.
     """
 
     kind: str
@@ -66,7 +67,6 @@ class Source:
     rows: Callable[[int, int], Rows]
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    antialiased: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from . import ply_header
 from .ply_header import HINT
 from .splat_axes import IN_WORDS, Axes, named_in
 from .splat_blocks import (
+    ANTIALIASED,
     DEGREES,
     Contents,
     Rows,
@@ -178,6 +179,7 @@ def source(data: memoryview) -> Source:
         named_in(header.comments) or "rdf",
         lambda start, stop: _activated(_plain(table[start:stop], columns), rest),
         header.comments,
+        (ANTIALIASED,) if "SplatRenderMode: mip" in header.comments else (),
     )
 
 

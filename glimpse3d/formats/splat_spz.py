@@ -20,7 +20,7 @@ from ..errors import BadFile, InvalidData, InvalidSettings
 from ..types import GaussianCloud
 from . import streams
 from .splat_axes import Axes
-from .splat_blocks import Rows, Source, logarithms, turned_blocks
+from .splat_blocks import ANTIALIASED, Rows, Source, logarithms, turned_blocks
 
 MAGIC = b"NGSP"
 VERSIONS = (1, 2, 3, 4)
@@ -29,7 +29,7 @@ _HEADER = struct.Struct("<4sIIBBBB")
 _TABLE = struct.Struct("<I12x")
 _RECORD, _AXES_RECORD = struct.Struct("<II"), 0xADBE0003
 _MOST_RECORDS = 1 << 20
-_ANTIALIASED, _EXTENDED = 1, 2
+_MIP, _EXTENDED = 1, 2
 _KNOWN_AXES: dict[int, Axes] = {0: "rub", 4: "rub", 6: "rdf", 12: "blender"}
 _AXES_NUMBER: dict[Axes, int] = {"rub": 4, "rdf": 6, "blender": 12}
 # Colours beyond 0..1 are kept too: a coefficient of degree 0 times this, plus a half.
@@ -77,7 +77,8 @@ def source(data: memoryview) -> Source:
         raise BadFile(f"version {layout.version} of spz is not packed like this", _HINT)
     tables, records = _frames(data, layout, number) if plain else _gzipped(data, layout)
     degree = min(layout.degree, 3)
-    notes = ("spherical harmonics of degree 4",) if layout.degree > degree else ()
+    notes: tuple[str, ...] = ("spherical harmonics of degree 4",) if layout.degree > 3 else ()
+    notes += (ANTIALIASED,) if layout.flags & _MIP else ()
     return Source(
         f"SPZ version {layout.version}",
         layout.count,
@@ -85,7 +86,6 @@ def source(data: memoryview) -> Source:
         _axes(records),
         lambda start, stop: _rows(tables, layout, start, stop),
         notes=notes,
-        antialiased=bool(layout.flags & _ANTIALIASED),
     )
 
 

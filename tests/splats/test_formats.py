@@ -188,6 +188,17 @@ def test_degree_four_is_named_as_left_out(tmp_path: Path) -> None:
     assert beyond(contents.cloud, cloud, {**SPZ, "shape": 0.2}) == {}
 
 
+def test_a_mark_of_antialiased_drawing_is_told_of(tmp_path: Path) -> None:
+    data = splat_ply.encode(some_cloud(3, 0)).replace(b"RenderMode: default", b"RenderMode: mip")
+    (tmp_path / "mip.ply").write_bytes(data)
+    plain = bytearray(b"".join(splat_spz.parts(some_cloud(3, 0), version=4)))
+    plain[14] |= 1
+    (tmp_path / "mip.spz").write_bytes(plain)
+    for name in ("mip.ply", "mip.spz"):
+        (note,) = splats.read(tmp_path / name).notes
+        assert "antialiased" in note
+
+
 def test_nodes_of_a_glb_place_its_splats(tmp_path: Path) -> None:
     cloud = some_cloud(60, 2)
     splats.write(cloud, tmp_path / "cloud.glb")
