@@ -7,6 +7,7 @@ first call fails in ways that name no cause. Heavy: imports torch.
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -64,8 +65,8 @@ def _gsplat() -> Callable[..., Any]:
             f"gsplat needs a CUDA GPU, and this PyTorch {built}", "take the backend cpu"
         )
     try:
-        import gsplat
-        from gsplat.cuda._backend import _C as kernels
+        rasterization = import_module("gsplat").rasterization
+        kernels = import_module("gsplat.cuda._backend")._C
     except ModuleNotFoundError as error:
         if error.name != "gsplat":
             raise BackendUnavailable(f"gsplat does not start: {causes(error)}") from error
@@ -77,7 +78,7 @@ def _gsplat() -> Callable[..., Any]:
         raise BackendUnavailable(f"gsplat does not start: {causes(error)}", _toolkit()) from error
     if kernels is None:
         raise BackendUnavailable("gsplat found no CUDA toolkit to build its kernels", _toolkit())
-    return gsplat.rasterization
+    return rasterization
 
 
 def _toolkit() -> str:

@@ -78,8 +78,15 @@ def _draw(
     screen = project(seen, camera, settings)
     with torch.no_grad():
         pairs = drawn_pairs(screen, camera)
-    channels = _channels(seen, screen.depths, camera, settings)
-    colors, alphas = blend(screen, channels, pairs, camera)
+    channels = channels_of(seen, screen.depths, camera, settings)
+    colors, alphas = finish(*blend(screen, channels, pairs, camera), settings, index)
+    return colors, alphas, _spread(screen, order, len(splats.means))
+
+
+def finish(
+    colors: Tensor, alphas: Tensor, settings: RasterSettings, index: int
+) -> tuple[Tensor, Tensor]:
+    """The same over the background, and depth divided by alpha where that is asked for."""
     if settings.backgrounds is not None and settings.render_mode.startswith("RGB"):
         behind = settings.backgrounds[index].to(colors)
         behind = torch.nn.functional.pad(behind, (0, colors.shape[-1] - len(behind)))
@@ -87,7 +94,7 @@ def _draw(
     if settings.render_mode.endswith("ED"):
         depth = colors[..., -1:] / alphas.clamp(min=1e-10)
         colors = torch.cat([colors[..., :-1], depth], dim=-1)
-    return colors, alphas, _spread(screen, order, len(splats.means))
+    return colors, alphas
 
 
 def rotations(quats: Tensor) -> Tensor:
@@ -204,7 +211,7 @@ def blend(screen: Screen, channels: Tensor, pairs: Pairs, camera: Camera) -> tup
     return picture[..., :-1], picture[..., -1:]
 
 
-def _channels(splats: Splats, depths: Tensor, camera: Camera, settings: RasterSettings) -> Tensor:
+def channels_of(splats: Splats, depths: Tensor, camera: Camera, settings: RasterSettings) -> Tensor:
     """(N, X) what each splat adds to a pixel."""
     if not settings.render_mode.startswith("RGB"):
         return depths[:, None]

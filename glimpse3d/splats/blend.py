@@ -146,10 +146,11 @@ def draw_tiles(packed, starts, members, background, tiles, target):  # type: ign
         members: int32, rows of ``packed``.
         background: (D,) float32, seen through what is left of the transmittance.
         tiles: two integers.
-        target: written: (H, W, D) float32 colours, (H, W) float32 alphas, and (T,) int64, where
-            each tile's list was left, for then every pixel was finished.
+        target: written: (H, W, D) float32 colours; (H, W) float32 alphas; (H, W) float32, the
+            light that is left, which an alpha near 1 tells badly; and (T,) int64, where each
+            tile's list was left, for then every pixel was finished.
     """
-    colors, alphas, ends = target
+    colors, alphas, lights, ends = target
     height, width, channels = colors.shape
     planes = packed.shape[1] - COLUMNS
     planar = np.empty((1 + planes, PLANE), np.float32)
@@ -174,6 +175,7 @@ def draw_tiles(packed, starts, members, background, tiles, target):  # type: ign
                 pixel = row * TILE_WIDTH + column
                 through = abs(planar[0, pixel])
                 alphas[top + row, left + column] = ONE - through
+                lights[top + row, left + column] = through
                 for channel in range(channels):
                     seen = planar[1 + channel, pixel] + through * background[channel]
                     colors[top + row, left + column, channel] = seen

@@ -119,12 +119,12 @@ def pull_tiles(lists, background, tiles, drawn, gradients, entries):  # type: ig
         lists: ``packed``, ``starts`` and ``members`` as drawn.
         background: as drawn.
         tiles: two integers.
-        drawn: what came out: colours, alphas, ends.
+        drawn: what came out: colours, alphas, lights, ends.
         gradients: (H, W, D) and (H, W) float32, of colours and alphas.
         entries: (len(members), 6 + channels of ``packed``) float32, written.
     """
     packed, starts, members = lists
-    colors, alphas, ends = drawn
+    colors, alphas, lights, ends = drawn
     color_gradients, alpha_gradients = gradients
     height, width, channels = colors.shape
     planes = packed.shape[1] - COLUMNS
@@ -140,7 +140,7 @@ def pull_tiles(lists, background, tiles, drawn, gradients, entries):  # type: ig
         for row in range(rows):
             for column in range(columns):
                 pixel = row * TILE_WIDTH + column
-                covering = alphas[top + row, left + column]
+                light = lights[top + row, left + column]
                 gain = alpha_gradients[top + row, left + column]
                 behind = ZERO
                 for channel in range(channels):
@@ -148,9 +148,9 @@ def pull_tiles(lists, background, tiles, drawn, gradients, entries):  # type: ig
                     planar[3 + channel, pixel] = g
                     gain -= g * background[channel]
                     seen = colors[top + row, left + column, channel]
-                    behind += g * (seen - (ONE - covering) * background[channel])
+                    behind += g * (seen - light * background[channel])
                 planar[2, pixel] = gain
-                planar[1, pixel] = behind + gain * covering
+                planar[1, pixel] = behind + gain * alphas[top + row, left + column]
         for k in range(starts[tile], ends[tile]):
             splat = packed[members[k]]
             x, y = splat[X] - np.float32(left), splat[Y] - np.float32(top)

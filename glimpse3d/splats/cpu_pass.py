@@ -27,7 +27,8 @@ class Shot(NamedTuple):
         screen, channels: where splats landed, and (N, X) what they add there.
         tiles: what each tile draws.
         background: (X,) float32.
-        drawn: (H, W, X) colours over the background, (H, W) alphas, (T,) where lists were left.
+        drawn: (H, W, X) colours over the background, (H, W) alphas, (H, W) what light is left,
+            (T,) where the tiles' lists were left.
     """
 
     view: np.ndarray
@@ -37,7 +38,7 @@ class Shot(NamedTuple):
     channels: np.ndarray
     tiles: Tiles
     background: np.ndarray
-    drawn: tuple[np.ndarray, np.ndarray, np.ndarray]
+    drawn: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 
 
 class Pulls(NamedTuple):
@@ -85,7 +86,8 @@ def forward(
         channels = _channels(splats, geometry.means, screen, view, settings)
         tiles = projection.sort_into_tiles(screen, channels, width, height)
         ends = np.empty(len(tiles.starts) - 1, np.int64)
-        drawn = colors[index], alphas[index, ..., 0], ends
+        light = np.empty((height, width), np.float32)
+        drawn = colors[index], alphas[index, ..., 0], light, ends
         shot = Shot(view, K, lens, screen, channels, tiles, backgrounds[index], drawn)
         _draw(shot, settings.threads)
         shots.append(shot)
@@ -113,8 +115,7 @@ def backward(
         of_colors = np.ascontiguousarray(gradients[0][index], np.float32)
         of_alphas = np.ascontiguousarray(gradients[1][index, ..., 0], np.float32)
         sums = _pull_pixels(shot, (of_colors, of_alphas), settings.threads)
-        through = 1 - shot.drawn[1]
-        pulls.backgrounds[index] = np.einsum("hwc,hw->c", of_colors, through)
+        pulls.backgrounds[index] = np.einsum("hwc,hw->c", of_colors, shot.drawn[2])
         pulls.viewmats[index] = _pull_geometry(geometry, shot, sums, pulls, settings)
         if settings.render_mode.startswith("RGB"):
             pulls.viewmats[index] += _pull_colors(splats, shot, sums, pulls, settings)
