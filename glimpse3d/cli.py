@@ -1,4 +1,4 @@
-"""The command line: generate, rerun, backends, models; and the server's own, when asked for.
+"""The command line: generate, rerun, splat files, backends, models; the server's own when asked for.
 
 Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
 sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, cli_meter, cli_models, plugins
+from . import __version__, cli_meter, cli_models, cli_splats, plugins
 from .cli_options import add_settings, box_from, settings_from
 from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
 from .progress import Progress
@@ -108,6 +108,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=about)
         if name == wanted:
             _server_commands().COMMANDS[name](own)
+    cli_splats.add_splats(commands)
     return parser
 
 

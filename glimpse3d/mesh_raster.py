@@ -111,6 +111,8 @@ def surface_colors(mesh: Mesh, faces: np.ndarray, barycentric: np.ndarray) -> np
     corners = mesh.faces[faces]
     if mesh.texture is not None and mesh.uvs is not None:
         uvs = np.einsum("nk,nkc->nc", barycentric, mesh.uvs[corners])
+        # Beyond its borders a picture repeats, as glTF has it; rounding is not beyond.
+        uvs = np.where(np.abs(uvs - 0.5) > 0.5 + 1e-4, uvs - np.floor(uvs), uvs)
         return sample_texture(mesh.texture, uvs)[:, :3]
     if mesh.colors is not None:
         return np.einsum("nk,nkc->nc", barycentric, mesh.colors[corners, :3].astype(np.float32))

@@ -120,9 +120,11 @@ def _main(pipe: Connection, level: int) -> None:
     _die_with_parent()
     from glimpse3d import pictures, pipeline
     from glimpse3d.export import bundle
+    from glimpse3d.splats import render
 
     log.debug("warm: %s, %s, %s", pictures, pipeline, bundle)
     _say(pipe, type="ready")
+    render.compile_in_background()
     while True:
         try:
             message = msgpack.unpackb(pipe.recv_bytes())

@@ -21,14 +21,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "addon_build", "training")
 LONGEST_FILE = 500
 
-CONTRACTS = (
-    "glimpse3d.coords",
-    "glimpse3d.errors",
-    "glimpse3d.progress",
-    "glimpse3d.settings",
-    "glimpse3d.stages",
-    "glimpse3d.types",
-)
+CONTRACTS = tuple(
+    f"glimpse3d.{name}"
+    for name in ("coords", "errors", "progress", "settings", "stages", "types")
+)  # fmt: skip
 # What several backends and exports compute with. A backend is never among them.
 MATHS = tuple(
     f"glimpse3d.{name}"
@@ -39,6 +35,10 @@ MATHS = tuple(
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
 WEIGHTS = ("models", "weights")
+_NAMES = (
+    "cli_meter", "errors", "export.folder", "formats", "mesh_files", "splats.from_mesh", "types",
+)  # fmt: skip
+SPLAT_COMMANDS = tuple(f"glimpse3d.{name}" for name in _NAMES)
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
 
@@ -99,7 +99,9 @@ ALLOWED = {
     "glimpse3d.cli_models": Row(
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
+    "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
+    "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),
@@ -120,6 +122,13 @@ ALLOWED = {
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
+    # Rasterisers of tensors; the one of arrays, and ``render``, know no torch.
+    **{
+        f"glimpse3d.splats.backend_{name}": Row(
+            ("numpy", "torch", *foreign), (*CONTRACTS, *MATHS, "glimpse3d.splats")
+        )
+        for name, foreign in {"cpu": (), "torch": (), "gsplat": ("gsplat",)}.items()
+    },
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (
@@ -196,14 +205,8 @@ ALLOWED = {
 BANNED = ("marshal", "pickle", "shelve")
 # Python threads inside Blender are unsupported and crash it; the add-on polls from one timer.
 THREADS = (
-    "_thread",
-    "asyncio",
-    "concurrent",
-    "multiprocessing",
-    "queue",
-    "socketserver",
-    "threading",
-)
+    "_thread", "asyncio", "concurrent", "multiprocessing", "queue", "socketserver", "threading",
+)  # fmt: skip
 THREADLESS = ("blender_addon",)
 
 # Importing these costs little: no package beyond LIGHT_FOREIGN, directly or through ours.
@@ -218,6 +221,7 @@ LIGHT = (
     "glimpse3d.cli",
     "glimpse3d.cli_models",
     "glimpse3d.cli_options",
+    "glimpse3d.cli_splats",
     "glimpse3d.models",
     "glimpse3d.pipeline",
     "glimpse3d.plugins",

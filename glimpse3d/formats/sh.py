@@ -8,18 +8,20 @@ Kerbl et al. 2023, "3D Gaussian Splatting for Real-Time Radiance Field Rendering
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 C0 = 0.28209479177387814
-_C1 = 0.4886025119029199
-_C2 = (
+C1 = 0.4886025119029199
+C2 = (
     1.0925484305920792,
     -1.0925484305920792,
     0.31539156525252005,
     -1.0925484305920792,
     0.5462742152960396,
 )
-_C3 = (
+C3 = (
     -0.5900435899266435,
     2.890611442640554,
     -0.4570457994644658,
@@ -42,30 +44,34 @@ def to_color(coefficient: np.ndarray) -> np.ndarray:
 
 def basis(directions: np.ndarray, degree: int) -> np.ndarray:
     """(N, (degree + 1)^2) values for unit ``directions`` (N, 3), degree 0 to 3."""
-    x, y, z = directions.T
+    return np.stack(polynomials(*directions.T, degree), axis=1)
+
+
+def polynomials(x: Any, y: Any, z: Any, degree: int) -> list[Any]:
+    """The columns of ``basis``, by arithmetic alone: arrays or anything else that multiplies."""
     xx, yy, zz = x * x, y * y, z * z
-    columns = [np.full_like(x, C0)]
+    columns = [x * 0 + C0]
     if degree >= 1:
-        columns += [-_C1 * y, _C1 * z, -_C1 * x]
+        columns += [-C1 * y, C1 * z, -C1 * x]
     if degree >= 2:
         columns += [
-            _C2[0] * x * y,
-            _C2[1] * y * z,
-            _C2[2] * (2 * zz - xx - yy),
-            _C2[3] * x * z,
-            _C2[4] * (xx - yy),
+            C2[0] * x * y,
+            C2[1] * y * z,
+            C2[2] * (2 * zz - xx - yy),
+            C2[3] * x * z,
+            C2[4] * (xx - yy),
         ]
     if degree >= 3:
         columns += [
-            _C3[0] * y * (3 * xx - yy),
-            _C3[1] * x * y * z,
-            _C3[2] * y * (4 * zz - xx - yy),
-            _C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
-            _C3[4] * x * (4 * zz - xx - yy),
-            _C3[5] * z * (xx - yy),
-            _C3[6] * x * (xx - 3 * yy),
+            C3[0] * y * (3 * xx - yy),
+            C3[1] * x * y * z,
+            C3[2] * y * (4 * zz - xx - yy),
+            C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
+            C3[4] * x * (4 * zz - xx - yy),
+            C3[5] * z * (xx - yy),
+            C3[6] * x * (xx - 3 * yy),
         ]
-    return np.stack(columns, axis=1)
+    return columns
 
 
 def band_rotations(rotation: np.ndarray, degree: int) -> list[np.ndarray]:
@@ -74,21 +80,28 @@ def band_rotations(rotation: np.ndarray, degree: int) -> list[np.ndarray]:
     If the object turns by ``rotation``, its coefficients become ``M @ c``, so that
     ``basis(rotation @ d) @ M c == basis(d) @ c``. Solved from directions enough to determine it.
     """
+    rotation = np.asarray(rotation, np.float64)
     directions = np.random.default_rng(0).normal(size=(64, 3))
     directions /= np.linalg.norm(directions, axis=1, keepdims=True)
     turned = basis(directions, degree)
     original = basis(directions @ rotation, degree)
     bands = [slice(band * band, (band + 1) ** 2) for band in range(1, degree + 1)]
-    return [np.linalg.lstsq(turned[:, b], original[:, b], rcond=None)[0] for b in bands]
+    solved = [np.linalg.lstsq(turned[:, b], original[:, b], rcond=None)[0] for b in bands]
+    # Without the solver's last bits, turns that only swap and mirror axes are exact.
+    return [np.round(matrix, 14) for matrix in solved]
 
 
 def rotate(coefficients: np.ndarray, rotation: np.ndarray) -> np.ndarray:
     """(N, K, 3) coefficients of an object turned by ``rotation`` (3, 3); degree 0 is unchanged."""
-    degree = round(coefficients.shape[1] ** 0.5) - 1
+    count, known = coefficients.shape[:2]
     result = np.array(coefficients)
-    for band, matrix in enumerate(band_rotations(np.asarray(rotation, np.float64), degree), 1):
-        rows = slice(band * band, (band + 1) ** 2)
-        result[:, rows] = np.einsum(
-            "ij,njc->nic", matrix.astype(result.dtype), coefficients[:, rows]
-        )
+    if known > 1:
+        # All bands and channels in one product: a library multiplies matrices fastest.
+        turn = np.zeros((known - 1, known - 1))
+        for band, matrix in enumerate(band_rotations(rotation, round(known**0.5) - 1), 1):
+            rows = slice(band * band - 1, (band + 1) ** 2 - 1)
+            turn[rows, rows] = matrix
+        wide = np.kron(turn, np.eye(3)).astype(result.dtype)
+        higher = np.ascontiguousarray(coefficients[:, 1:]).reshape(count, 3 * (known - 1))
+        result[:, 1:] = (higher @ wide.T).reshape(count, known - 1, 3)
     return result

@@ -7,6 +7,8 @@ lumps that are visible at once.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ..errors import InvalidData, InvalidSettings
@@ -30,10 +32,17 @@ _CROWD = 3
 
 
 def gaussians_from_mesh(mesh: Mesh, count: int, seed: int, progress: Progress) -> GaussianCloud:
-    """Exactly ``count`` flat splats on the surface, evenly spread.
+    """Exactly ``count`` flat splats on the surface; see ``gaussians_from_meshes``."""
+    return gaussians_from_meshes((mesh,), count, seed, progress)
+
+
+def gaussians_from_meshes(
+    meshes: Sequence[Mesh], count: int, seed: int, progress: Progress
+) -> GaussianCloud:
+    """Exactly ``count`` flat splats on the surface of all meshes together, evenly spread.
 
     Args:
-        mesh: house frame; its texture, else its vertex colours, give the colour.
+        meshes: house frame; the texture, else the vertex colours of each give its colour.
         count: of splats.
         seed: the same seed gives the same cloud.
         progress: reports and cancels.
@@ -42,12 +51,12 @@ def gaussians_from_mesh(mesh: Mesh, count: int, seed: int, progress: Progress) -
         discs whose own z axis is the surface's normal, with colour of degree 0.
 
     Raises:
-        InvalidData: the mesh has no surface.
+        InvalidData: the meshes have no surface.
         InvalidSettings: ``count`` is not positive.
     """
     if count < 1:
         raise InvalidSettings("count", f"{count} splats cannot show anything", "1 or more")
-    corners = mesh.vertices.astype(np.float64)[mesh.faces]
+    corners = np.concatenate([mesh.vertices.astype(np.float64)[mesh.faces] for mesh in meshes])
     crosses = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     areas = np.linalg.norm(crosses, axis=1) / 2
     area = float(areas.sum())
@@ -64,7 +73,7 @@ def gaussians_from_mesh(mesh: Mesh, count: int, seed: int, progress: Progress) -
     with progress.stage("spread", share=0.8) as part:
         thinned = blue_noise.thin(points, normals, count, area, part)
     spread = SPREAD * float(np.sqrt(area / count))
-    colors = surface_colors(mesh, faces, weights) / 255
+    colors = _colors(meshes, faces, weights) / 255
     seen = blue_noise.average(thinned, colors, _FOOTPRINT * spread)
     return GaussianCloud(
         means=points[thinned.kept],
@@ -87,6 +96,17 @@ def _scatter(
     faces = np.minimum(np.searchsorted(ends, where, side="right"), np.flatnonzero(areas)[-1])
     root, along = np.sqrt(random.random(count)), random.random(count)
     return faces, np.stack([1 - root, root * (1 - along), root * along], axis=1)
+
+
+def _colors(meshes: Sequence[Mesh], faces: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """(N, 3) 0..255 at points of the surface, faces counted through all meshes."""
+    colors = np.empty((len(faces), 3), np.float32)
+    first = 0
+    for mesh in meshes:
+        own = (faces >= first) & (faces < first + len(mesh.faces))
+        colors[own] = surface_colors(mesh, faces[own] - first, weights[own])
+        first += len(mesh.faces)
+    return colors
 
 
 def _facing(normals: np.ndarray) -> np.ndarray:

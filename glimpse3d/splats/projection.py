@@ -1,23 +1,23 @@
 """Where splats land on the screen, in which order, and which tiles they touch. Compiled by numba.
 
 Owns EWA projection (Zwicker et al. 2001, "EWA Volume Splatting"), the depth sort and the tile
-lists. Must not know colours or pixels' values. numba's disk cache does not see changes in imported
-modules, so every constant that a kernel here uses stands in this file.
+lists. Must not know colours or pixels' values.
 """
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numba
 import numpy as np
+
+from .kernels import inlined, kernel
 
 ALPHA_THRESHOLD = 1.0 / 255.0
 _LOG_THRESHOLD = np.log(ALPHA_THRESHOLD)
 # The Jacobian is taken at most this far outside the picture, in half fields of view.
 MARGIN = 0.3
-TILE = 16
-_TILE_BITS = 4
+_WIDTH_BITS, _HEIGHT_BITS = 5, 4
+TILE_WIDTH, TILE_HEIGHT = 1 << _WIDTH_BITS, 1 << _HEIGHT_BITS
 # Pixels: what is larger or farther than this comes of values without sense, and fits no integer.
 _FARTHEST = 1e9
 
@@ -68,12 +68,16 @@ class Tiles(NamedTuple):
         packed: (M, 8 + D) float32, in that order: a splat's columns, then its colour.
         starts: (T + 1,) int64, where each tile's list begins in ``members``.
         members: int32, rows of ``packed``, ascending in each tile.
+        firsts: (M + 1,) int64, where each row's tiles begin in ``hits``.
+        hits: int32, where in ``members`` each row stands, tile by tile.
     """
 
     order: np.ndarray
     packed: np.ndarray
     starts: np.ndarray
     members: np.ndarray
+    firsts: np.ndarray
+    hits: np.ndarray
 
 
 class Lens(NamedTuple):
@@ -88,37 +92,74 @@ class Lens(NamedTuple):
     antialiased: bool
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _screen_covariance(quaternion, scale, local, view, K, lens):  # type: ignore[no-untyped-def]
-    """(xx, xy, yy) in square pixels, before blur."""
-    w, x, y, z = quaternion[0], quaternion[1], quaternion[2], quaternion[3]
-    n = 2.0 / (w * w + x * x + y * y + z * z)
+@inlined
+def dot(a, b):  # type: ignore[no-untyped-def]
+    """Of two triples."""
+    return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]
+
+
+@inlined
+def row(matrix, index):  # type: ignore[no-untyped-def]
+    """The first three numbers of a row, as float64."""
+    return (
+        np.float64(matrix[index, 0]),
+        np.float64(matrix[index, 1]),
+        np.float64(matrix[index, 2]),
+    )
+
+
+@inlined
+def axes(quaternion):  # type: ignore[no-untyped-def]
+    """A splat's three axes in the world, from a unit quaternion."""
+    w, x, y, z = quaternion
+    return (
+        (1 - 2 * (y * y + z * z), 2 * (x * y + w * z), 2 * (x * z - w * y)),
+        (2 * (x * y - w * z), 1 - 2 * (x * x + z * z), 2 * (y * z + w * x)),
+        (2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)),
+    )
+
+
+@inlined
+def unit(quaternions, i):  # type: ignore[no-untyped-def]
+    """A quaternion of length 1."""
+    w, x = np.float64(quaternions[i, 0]), np.float64(quaternions[i, 1])
+    y, z = np.float64(quaternions[i, 2]), np.float64(quaternions[i, 3])
+    inverse = 1.0 / np.sqrt(w * w + x * x + y * y + z * z)
+    return w * inverse, x * inverse, y * inverse, z * inverse
+
+
+@inlined
+def limits(K, lens):  # type: ignore[no-untyped-def]
+    """(left, right, top, bottom) slopes between which the Jacobian is taken."""
     fx, fy, cx, cy = K[0, 0], K[1, 1], K[0, 2], K[1, 2]
-    inverse = 1.0 / local[2]
     margin_x, margin_y = MARGIN * 0.5 * lens.width / fx, MARGIN * 0.5 * lens.height / fy
-    tx = min((lens.width - cx) / fx + margin_x, max(-cx / fx - margin_x, local[0] * inverse))
-    ty = min((lens.height - cy) / fy + margin_y, max(-cy / fy - margin_y, local[1] * inverse))
-    jx, jy = fx * inverse, fy * inverse
-    xx, xy, yy = 0.0, 0.0, 0.0
-    for axis in range(3):
-        # One column of the splat's rotation, so one of its axes in the world.
-        if axis == 0:
-            a, b, c = 1.0 - n * (y * y + z * z), n * (x * y + w * z), n * (x * z - w * y)
-        elif axis == 1:
-            a, b, c = n * (x * y - w * z), 1.0 - n * (x * x + z * z), n * (y * z + w * x)
-        else:
-            a, b, c = n * (x * z + w * y), n * (y * z - w * x), 1.0 - n * (x * x + y * y)
-        s = scale[axis]
-        deep = view[2, 0] * a + view[2, 1] * b + view[2, 2] * c
-        right = s * jx * (view[0, 0] * a + view[0, 1] * b + view[0, 2] * c - tx * deep)
-        down = s * jy * (view[1, 0] * a + view[1, 1] * b + view[1, 2] * c - ty * deep)
-        xx += right * right
-        xy += right * down
-        yy += down * down
-    return xx, xy, yy
+    left, right = -cx / fx - margin_x, (lens.width - cx) / fx + margin_x
+    return left, right, -cy / fy - margin_y, (lens.height - cy) / fy + margin_y
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@inlined
+def toward(axis, deep, slope):  # type: ignore[no-untyped-def]
+    """The direction in the world along which a screen's axis grows, but for the focal length."""
+    return axis[0] - slope * deep[0], axis[1] - slope * deep[1], axis[2] - slope * deep[2]
+
+
+@inlined
+def screen_covariance(turn, scale, across, along):  # type: ignore[no-untyped-def]
+    """(xx, xy, yy) in square pixels, before blur.
+
+    Args:
+        turn: the splat's ``axes``.
+        scale: a triple.
+        across: what a metre of the world gives to x, a triple in pixels.
+        along: the same of y.
+    """
+    a, d = scale[0] * dot(across, turn[0]), scale[0] * dot(along, turn[0])
+    b, e = scale[1] * dot(across, turn[1]), scale[1] * dot(along, turn[1])
+    c, f = scale[2] * dot(across, turn[2]), scale[2] * dot(along, turn[2])
+    return a * a + b * b + c * c, a * d + b * e + c * f, d * d + e * e + f * f
+
+
+@kernel
 def _fill_screen(means, quaternions, scales, given, view, K, lens, out):  # type: ignore[no-untyped-def]
     """Fill ``out`` (a ``Screen``) and return how many splats are seen.
 
@@ -126,24 +167,24 @@ def _fill_screen(means, quaternions, scales, given, view, K, lens, out):  # type
     """
     ellipses, depths, opacities, visible = out
     count = 0
-    local = np.empty(3)
-    quaternion = np.empty(4)
-    scale = np.empty(3)
+    right, down, deep = row(view, 0), row(view, 1), row(view, 2)
+    least_x, most_x, least_y, most_y = limits(K, lens)
     for i in range(means.shape[0]):
         depths[i] = 0.0
         opacities[i] = 0.0
         for k in range(COLUMNS):
             ellipses[i, k] = 0.0
-        for k in range(3):
-            local[k] = view[k, 3]
-            scale[k] = scales[i, k]
-            for j in range(3):
-                local[k] += view[k, j] * means[i, j]
-        for k in range(4):
-            quaternion[k] = quaternions[i, k]
-        if not (lens.near <= local[2] <= lens.far):
+        mean = row(means, i)
+        z = dot(deep, mean) + view[2, 3]
+        if not (lens.near <= z <= lens.far):
             continue
-        xx, xy, yy = _screen_covariance(quaternion, scale, local, view, K, lens)
+        x_slope, y_slope = (dot(right, mean) + view[0, 3]) / z, (dot(down, mean) + view[1, 3]) / z
+        jx, jy = K[0, 0] / z, K[1, 1] / z
+        across = toward(right, deep, min(most_x, max(least_x, x_slope)))
+        along = toward(down, deep, min(most_y, max(least_y, y_slope)))
+        turn = axes(unit(quaternions, i))
+        xx, xy, yy = screen_covariance(turn, row(scales, i), across, along)
+        xx, xy, yy = xx * jx * jx, xy * jx * jy, yy * jy * jy
         sharp = xx * yy - xy * xy
         xx += lens.blur
         yy += lens.blur
@@ -157,8 +198,7 @@ def _fill_screen(means, quaternions, scales, given, view, K, lens, out):  # type
             continue
         reach = 2.0 * np.log(opacity / ALPHA_THRESHOLD)
         reach_x, reach_y = np.sqrt(reach * xx), np.sqrt(reach * yy)
-        centre_x = K[0, 0] * local[0] / local[2] + K[0, 2]
-        centre_y = K[1, 1] * local[1] / local[2] + K[1, 2]
+        centre_x, centre_y = K[0, 0] * x_slope + K[0, 2], K[1, 1] * y_slope + K[1, 2]
         if not max(reach_x, reach_y, abs(centre_x), abs(centre_y)) < _FARTHEST:
             continue
         radius_x, radius_y = np.ceil(reach_x), np.ceil(reach_y)
@@ -168,15 +208,15 @@ def _fill_screen(means, quaternions, scales, given, view, K, lens, out):  # type
             continue
         if not (centre_y + radius_y > 0.0 and centre_y - radius_y < lens.height):
             continue
-        depths[i] = local[2]
+        depths[i] = z
         opacities[i] = opacity
-        row = ellipses[i]
-        row[X], row[Y] = centre_x, centre_y
-        row[SHEAR] = -xy / yy
-        row[ACROSS] = yy / area / 16.0
-        row[DOWN] = 1.0 / yy / 16.0
-        row[LOG_OPACITY] = (0.5 * reach + _LOG_THRESHOLD) / 8.0
-        row[REACH_X], row[REACH_Y] = reach_x, reach_y
+        ellipse = ellipses[i]
+        ellipse[X], ellipse[Y] = centre_x, centre_y
+        ellipse[SHEAR] = -xy / yy
+        ellipse[ACROSS] = yy / area / 16.0
+        ellipse[DOWN] = 1.0 / yy / 16.0
+        ellipse[LOG_OPACITY] = (0.5 * reach + _LOG_THRESHOLD) / 8.0
+        ellipse[REACH_X], ellipse[REACH_Y] = reach_x, reach_y
         visible[count] = i
         count += 1
     return count
@@ -202,7 +242,20 @@ def project(geometry: Geometry, view: np.ndarray, K: np.ndarray, lens: Lens) -> 
     return screen._replace(visible=screen.visible[:seen])
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
+def describe(ellipses, means2d, conics, radii):  # type: ignore[no-untyped-def]
+    """Fill in gsplat's terms: centres (N, 2), inverse covariances (N, 3), radii (N, 2) int32."""
+    for i in range(ellipses.shape[0]):
+        ellipse = ellipses[i]
+        means2d[i, 0], means2d[i, 1] = ellipse[X], ellipse[Y]
+        across = ellipse[ACROSS] * 16
+        conics[i, 0] = across
+        conics[i, 1] = across * ellipse[SHEAR]
+        conics[i, 2] = ellipse[DOWN] * 16 + across * ellipse[SHEAR] * ellipse[SHEAR]
+        radii[i, 0], radii[i, 1] = np.ceil(ellipse[REACH_X]), np.ceil(ellipse[REACH_Y])
+
+
+@kernel
 def _sorted_by_depth(indices, keys):  # type: ignore[no-untyped-def]
     """``indices`` by ascending key, equal keys in their old order: radix sort, 11 bits a pass.
 
@@ -229,17 +282,17 @@ def _sorted_by_depth(indices, keys):  # type: ignore[no-untyped-def]
     return current
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _tile_range(ellipse, x, reach, size):  # type: ignore[no-untyped-def]
+@kernel
+def _tile_range(ellipse, x, reach, size, bits):  # type: ignore[no-untyped-def]
     """First and last tile along one axis whose pixel centres are reached; last < first: none."""
     first = max(0, int(np.ceil(ellipse[x] - ellipse[reach] - 0.5)))
     last = min(size - 1, int(np.floor(ellipse[x] + ellipse[reach] - 0.5)))
     if last < first:
         return 1, 0
-    return first >> _TILE_BITS, last >> _TILE_BITS
+    return first >> bits, last >> bits
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _pack(ellipses, colors, order):  # type: ignore[no-untyped-def]
     """(M, 8 + D) float32: what the inner loop reads, in the order in which it reads.
 
@@ -256,30 +309,36 @@ def _pack(ellipses, colors, order):  # type: ignore[no-untyped-def]
     return packed
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@kernel
 def _list_tiles(packed, width, height):  # type: ignore[no-untyped-def]
     """Counting sort: each tile's list comes out in the order of ``packed``."""
-    columns, rows = (width + TILE - 1) // TILE, (height + TILE - 1) // TILE
+    columns = (width + TILE_WIDTH - 1) // TILE_WIDTH
+    rows = (height + TILE_HEIGHT - 1) // TILE_HEIGHT
     starts = np.zeros(columns * rows + 1, np.int64)
     for k in range(packed.shape[0]):
-        left, right = _tile_range(packed[k], X, REACH_X, width)
-        top, bottom = _tile_range(packed[k], Y, REACH_Y, height)
+        left, right = _tile_range(packed[k], X, REACH_X, width, _WIDTH_BITS)
+        top, bottom = _tile_range(packed[k], Y, REACH_Y, height, _HEIGHT_BITS)
         for row in range(top, bottom + 1):
             for column in range(left, right + 1):
                 starts[row * columns + column + 1] += 1
     for index in range(columns * rows):
         starts[index + 1] += starts[index]
-    members = np.empty(starts[-1], np.int32)
+    members, hits = np.empty(starts[-1], np.int32), np.empty(starts[-1], np.int32)
+    firsts = np.zeros(packed.shape[0] + 1, np.int64)
     cursor = starts[:-1].copy()
+    count = 0
     for k in range(packed.shape[0]):
-        left, right = _tile_range(packed[k], X, REACH_X, width)
-        top, bottom = _tile_range(packed[k], Y, REACH_Y, height)
+        left, right = _tile_range(packed[k], X, REACH_X, width, _WIDTH_BITS)
+        top, bottom = _tile_range(packed[k], Y, REACH_Y, height, _HEIGHT_BITS)
         for row in range(top, bottom + 1):
             for column in range(left, right + 1):
                 index = row * columns + column
                 members[cursor[index]] = k
+                hits[count] = cursor[index]
                 cursor[index] += 1
-    return starts, members
+                count += 1
+        firsts[k + 1] = count
+    return starts, members, firsts, hits
 
 
 def sort_into_tiles(screen: Screen, colors: np.ndarray, width: int, height: int) -> Tiles:

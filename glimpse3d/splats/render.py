@@ -6,6 +6,7 @@ splats become pixels is ``rasterization``'s.
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ __all__ = [
     "RasterSettings",
     "RenderSettings",
     "Splats",
+    "compile_in_background",
     "rasterize",
     "render",
 ]
@@ -67,6 +69,23 @@ class Pictures:
         np.minimum(rgba, 255, out=rgba)
         rgba += np.float32(0.5)
         return Image(rgba.astype(np.uint8))
+
+
+def compile_in_background() -> threading.Thread:
+    """Have the rasteriser's kernels compiled before they are asked for; ends by itself.
+
+    Once per machine and version that takes seconds, afterwards a fraction of one. Drawing
+    meanwhile is safe, and waits.
+    """
+    thread = threading.Thread(target=_compile, name="compile kernels", daemon=True)
+    thread.start()
+    return thread
+
+
+def _compile() -> None:
+    from .cpu_pass import compile_kernels
+
+    compile_kernels()
 
 
 def render(

@@ -15,9 +15,10 @@ from glimpse3d import coords
 from glimpse3d.errors import BackendUnavailable, Cancelled, InvalidData, OutputFailed
 from glimpse3d.export.video import write_turntable
 from glimpse3d.progress import Progress, Report
+from glimpse3d.splats.from_mesh import gaussians_from_mesh
 from glimpse3d.splats.render import RenderSettings, render
 from glimpse3d.types import Camera
-from tests.results import splats
+from tests.results import box, splats
 
 LENS = coords.Lens.from_field_of_view(40, 96, 64)
 
@@ -149,3 +150,17 @@ def test_an_encoder_that_does_not_start_is_an_error(
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputFailed):
         write_turntable(splats(), cameras(), 12, tmp_path / "nowhere" / "v.mp4", Progress())
+
+
+@pytest.mark.slow
+def test_a_turn_of_many_splats_takes_seconds(tmp_path: Path) -> None:
+    cloud = gaussians_from_mesh(box(), 100_000, 0, Progress())
+    lens = coords.Lens.from_field_of_view(40, 512, 512)
+    turn = coords.orbit([3.0 * k for k in range(120)], 15, 2.2, lens)
+    write_turntable(cloud, turn[:1], 30, tmp_path / "warm.mp4", Progress())
+    before = os.times()
+    write_turntable(cloud, turn, 30, tmp_path / "turn.mp4", Progress())
+    spent = sum(after - start for after, start in zip(os.times()[:4], before[:4], strict=True))
+    assert spent < 20  # CPU seconds, the encoder's included
+    _, frames = decode(tmp_path / "turn.mp4", 512, 512)
+    assert len(frames) == 120

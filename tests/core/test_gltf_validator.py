@@ -11,8 +11,9 @@ from typing import Any, NoReturn
 import pytest
 
 from glimpse3d.export.mesh import write_mesh
+from glimpse3d.formats.splats import write as write_splats
 from glimpse3d.types import Mesh
-from tests.results import box
+from tests.results import box, splats
 
 PACKAGE = Path(__file__).parents[2] / "build" / "node" / "node_modules" / "gltf-validator"
 INSTALL = "npm install --prefix build/node gltf-validator@2.0.0-dev.3.10"
@@ -72,3 +73,15 @@ def test_the_validator_is_awake(tmp_path: Path, validate: Callable[[Path], dict[
     data = (tmp_path / "mesh.glb").read_bytes()
     (tmp_path / "mesh.glb").write_bytes(data.replace(b'"max":[0.3', b'"max":[0.4'))
     assert validate(tmp_path / "mesh.glb")["issues"]["numErrors"] > 0
+
+
+def test_of_splats_only_what_the_validator_does_not_know_is_named(
+    validate: Callable[[Path], dict[str, Any]], tmp_path: Path
+) -> None:
+    write_splats(splats(), tmp_path / "splats.glb")
+    issues = validate(tmp_path / "splats.glb")["issues"]["messages"]
+    assert all("KHR_gaussian_splatting" in each["pointer"] + each["message"] for each in issues)
+    assert {each["code"] for each in issues} == {
+        "UNSUPPORTED_EXTENSION",
+        "MESH_PRIMITIVE_INVALID_ATTRIBUTE",  # its name has a colon, as the extension says
+    }

@@ -13,7 +13,7 @@ import pytest
 from glimpse3d import coords
 from glimpse3d.coords import Lens
 from glimpse3d.errors import InvalidData, InvalidSettings
-from glimpse3d.splats import blend, projection
+from glimpse3d.splats import projection
 from glimpse3d.splats.rasterization import Cameras, RasterSettings, Splats, rasterize
 from glimpse3d.splats.render import RenderSettings, render
 from glimpse3d.types import Camera, GaussianCloud
@@ -287,12 +287,6 @@ def test_pictures_become_straight_alpha() -> None:
     opaque = render(cloud, camera, RenderSettings(background=(0.0, 0.0, 1.0))).image()
     assert np.abs(opaque.rgba[20, 20].astype(int) - [128, 64, 128, 255]).max() <= 1
     assert (opaque.rgba[..., 3] == 255).all() and opaque.rgba[0, 0, 2] > 250
-
-
-def test_both_compiled_files_agree_on_what_they_share() -> None:
-    names = ("X", "Y", "SHEAR", "ACROSS", "DOWN", "LOG_OPACITY", "REACH_X", "REACH_Y", "COLUMNS")
-    assert all(getattr(projection, name) == getattr(blend, f"_{name}") for name in names)
-    assert projection.TILE == 1 << projection._TILE_BITS == blend.TILE
 
 
 def test_refusals() -> None:
