@@ -33,8 +33,8 @@ CONTRACTS = (
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
-        "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
+        "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
+        "depth.variance", "device", "distance", "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -326,7 +326,8 @@ def shared_backends(modules: dict[str, str]) -> list[str]:
     found = []
     for backend, start in BACKENDS.items():
         for module in reached(start, modules, top_only=False):
-            if below(module, folders) and not module.endswith("__init__"):
+            shared = module.endswith("__init__") or below(module, MATHS)
+            if below(module, folders) and not shared:
                 first = owner.setdefault(module, backend)
                 if first != backend:
                     found.append(f"{first} and {backend} both lead to {module}")
