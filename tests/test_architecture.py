@@ -34,7 +34,9 @@ MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
-        "depth.variance", "device", "distance", "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
+        "depth.reprojection", "depth.variance", "depth.view_alignment", "device", "distance",
+        "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify",
+        "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")

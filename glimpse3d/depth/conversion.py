@@ -56,9 +56,7 @@ def depth_between(disparity: Depth, near: float, far: float) -> Depth:
     check_varies(disparity)
     known = disparity.values[disparity.valid].astype(np.float64)
     scale = (1 / near - 1 / far) / (known.max() - known.min())
-    return depth_from_disparity(
-        disparity, scale, 1 / far - scale * known.min(), DepthKind.RELATIVE
-    )
+    return depth_from_disparity(disparity, scale, 1 / far - scale * known.min(), DepthKind.RELATIVE)
 
 
 def disparity_from_depth(depth: Depth) -> Depth:
