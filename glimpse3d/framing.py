@@ -40,11 +40,18 @@ class Frame:
 
     def picture_camera(self, crop_camera: Camera) -> Camera:
         """The camera of the whole picture, given that of the crop."""
-        picture_from_crop = np.array(
-            [[self.scale, 0, self.left], [0, self.scale, self.top], [0, 0, 1.0]]
-        )
-        K = picture_from_crop @ crop_camera.K
+        K = self._picture_from_crop @ crop_camera.K
         return Camera(crop_camera.camera_from_world, K, self.width, self.height)
+
+    def crop_camera(self, picture_camera: Camera) -> Camera:
+        """The camera of the crop, given that of the whole picture."""
+        K = np.linalg.inv(self._picture_from_crop) @ picture_camera.K
+        pose = picture_camera.camera_from_world
+        return Camera(pose, K, self.image.width, self.image.height)
+
+    @property
+    def _picture_from_crop(self) -> np.ndarray:
+        return np.array([[self.scale, 0, self.left], [0, self.scale, self.top], [0, 0, 1.0]])
 
 
 def subject_box(cutout: Image, threshold: int = 128) -> tuple[int, int, int, int]:

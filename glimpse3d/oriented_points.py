@@ -1,4 +1,4 @@
-"""Points of a surface: which of them are stray, which way it faces, how much of it each stands for.
+"""Points of a surface: which way it faces there, and how much of it each of them stands for.
 
 Owns the statistics of nearest neighbours. Must not know where points came from, nor what is built
 on them. Positions are in any unit; answers are in the same.
@@ -15,26 +15,6 @@ from .errors import InvalidData
 NEIGHBOURS = 20
 # A sheet's disc holds half the points around its middle: its radius is taken from that many.
 _FOR_AREA = 10
-
-
-def inliers(points: np.ndarray, deviations: float, neighbours: int = NEIGHBOURS) -> np.ndarray:
-    """(N,) bool: points as near to their neighbours as most points are to theirs.
-
-    Args:
-        points: (N, 3).
-        deviations: a point goes if its mean distance to its neighbours is that many standard
-            deviations above the mean of all (Rusu et al. 2008).
-        neighbours: how many.
-
-    Raises:
-        InvalidData: too few points, or not a positive number of deviations.
-    """
-    if not deviations > 0:
-        raise InvalidData(f"{deviations} standard deviations keep nothing", "give a positive one")
-    distances, _ = _nearest(points, neighbours)
-    mean = distances[:, 1:].mean(axis=1)
-    kept: np.ndarray = mean <= mean.mean() + deviations * mean.std()
-    return kept
 
 
 def normals(points: np.ndarray, toward: np.ndarray, neighbours: int = NEIGHBOURS) -> np.ndarray:

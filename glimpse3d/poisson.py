@@ -71,6 +71,11 @@ class Grid:
         voxel = longest / (_FILL * resolution)
         return cls((low + high) / 2 - voxel * (resolution - 1) / 2, voxel, resolution)
 
+    def points(self, indices: np.ndarray) -> np.ndarray:
+        """(N, 3) float64 from (N, 3) positions on the grid."""
+        found: np.ndarray = self.corner + indices * self.voxel
+        return found
+
     def indices(self, points: np.ndarray) -> np.ndarray:
         """(N, 3) float64 positions on the grid."""
         found: np.ndarray = (points - self.corner) / self.voxel
@@ -96,21 +101,14 @@ def surface(
         NoForeground: the normals enclose nothing.
     """
     chosen = settings or PoissonSettings()
-    points, normals = _checked(points, normals)
     grid = Grid.around(points, chosen.resolution)
-    field = indicator(points, normals, grid, chosen.smoothing)
-    # The blurred step rises by 1 over sqrt(2 pi) deviations: so scaled, the field counts voxels.
-    distance = -field * chosen.smoothing * np.sqrt(2 * np.pi)
-    vertices, faces = drop_debris(
-        *extract(distance.astype(np.float32)), _DEBRIS, chosen.pieces
-    )
-    return grid.corner + vertices * grid.voxel, faces
+    field = distance(points, normals, grid, chosen.smoothing)
+    vertices, faces = drop_debris(*extract(field), _DEBRIS, chosen.pieces)
+    return grid.points(vertices), faces
 
 
-def indicator(
-    points: np.ndarray, normals: np.ndarray, grid: Grid, smoothing: float
-) -> np.ndarray:
-    """(R, R, R) float32: 1 higher inside than outside, and 0 at the middle of the points.
+def distance(points: np.ndarray, normals: np.ndarray, grid: Grid, smoothing: float) -> np.ndarray:
+    """(R, R, R) float32 voxels to the surface, negative inside; level off away from it.
 
     Args:
         points: (N, 3).
@@ -119,17 +117,25 @@ def indicator(
         smoothing: voxels.
 
     Raises:
-        InvalidData: too few points.
+        InvalidData: arrays that do not fit each other, or too few points.
     """
+    _check(points, normals)
     weights = oriented_points.areas(points)
     indices = grid.indices(points)
     inward = -normals * (weights / grid.voxel**2)[:, None]
-    potential = _solve(np.stack([_splat(indices, part, grid.resolution) for part in inward.T]), smoothing)
-    at_points = _sample(potential, indices)
-    order = np.argsort(at_points)
-    middle = order[np.searchsorted(np.cumsum(weights[order]), 0.5 * weights.sum())]
-    found: np.ndarray = potential - at_points[middle]
-    return found
+    gradient = np.stack([_splat(indices, part, grid.resolution) for part in inward.T])
+    indicator = _solve(gradient, smoothing)
+    # A step blurred by a Gaussian rises by 1 over sqrt(2 pi) deviations: so scaled, it is voxels.
+    steepness = smoothing * np.sqrt(2 * np.pi)
+    found = (_middle(_sample(indicator, indices), weights) - indicator) * steepness
+    return found.astype(np.float32)
+
+
+def _middle(values: np.ndarray, weights: np.ndarray) -> float:
+    """The weighted median: a few stray points do not move it."""
+    order = np.argsort(values)
+    total = np.cumsum(weights[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
 def _solve(gradient: np.ndarray, smoothing: float) -> np.ndarray:
@@ -176,8 +182,7 @@ def _sample(field: np.ndarray, indices: np.ndarray) -> np.ndarray:
     return found
 
 
-def _checked(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    points, normals = np.asarray(points, np.float64), np.asarray(normals, np.float64)
+def _check(points: np.ndarray, normals: np.ndarray) -> None:
     if points.ndim != 2 or points.shape[1] != 3 or points.shape != normals.shape:
         raise InvalidData(
             f"points of shape {points.shape} with normals of shape {normals.shape}",
@@ -185,4 +190,3 @@ def _checked(points: np.ndarray, normals: np.ndarray) -> tuple[np.ndarray, np.nd
         )
     if not (np.isfinite(points).all() and np.isfinite(normals).all()):
         raise InvalidData("points or normals are not finite")
-    return points, normals

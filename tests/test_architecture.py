@@ -35,7 +35,8 @@ MATHS = tuple(
     for name in (
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.variance", "depth.view_alignment", "device", "distance",
-        "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify",
+        "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models",
+        "oriented_points", "placement", "poisson", "simplify",
         "texture", "unwrap", "weights",
     )
 )  # fmt: skip
