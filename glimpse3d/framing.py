@@ -49,6 +49,24 @@ class Frame:
         pose = picture_camera.camera_from_world
         return Camera(pose, K, self.image.width, self.image.height)
 
+    def resampled(self, layer: np.ndarray) -> np.ndarray:
+        """(N, N) float32: the crop's part of a layer (height, width) of the picture, 0 beyond it."""
+        count = self.image.width
+        side, column, row = count * self.scale, int(np.floor(self.left)), int(np.floor(self.top))
+        whole = int(np.ceil(side)) + 2
+        padded = np.zeros((whole, whole), np.float32)
+        inside = layer[max(row, 0) : row + whole, max(column, 0) : column + whole]
+        y, x = max(-row, 0), max(-column, 0)
+        padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+        left, top = self.left - column, self.top - row
+        return np.asarray(
+            PIL.Image.fromarray(padded).resize(
+                (count, count),
+                PIL.Image.Resampling.BILINEAR,
+                box=(left, top, left + side, top + side),
+            )
+        )
+
     @property
     def _picture_from_crop(self) -> np.ndarray:
         return np.array([[self.scale, 0, self.left], [0, self.scale, self.top], [0, 0, 1.0]])

@@ -34,7 +34,7 @@ MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
-        "depth.reprojection", "depth.variance", "depth.view_alignment", "device", "distance",
+        "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device", "distance",
         "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models",
         "oriented_points", "placement", "poisson", "simplify",
         "texture", "unwrap", "weights",

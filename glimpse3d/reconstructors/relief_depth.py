@@ -1,17 +1,15 @@
 """The subject's depth on the grid of its crop, and the lines of sight of that grid.
 
-Owns resampling without the background, the choice that a disparity leaves open, and which camera
-is believed. Must not know points, surfaces, or who estimated the depth.
+Owns the choice that a disparity leaves open, and which camera is believed. Must not know points, surfaces, or who estimated the depth.
 """
 
 from __future__ import annotations
 
 import numpy as np
-import PIL.Image
 
 from ..coords import Lens
 from ..depth import conversion
-from ..errors import InvalidData
+from ..depth.subject import on_crop
 from ..framing import Frame
 from ..types import Depth, DepthKind, Image
 from .relief import ReliefSettings
@@ -64,11 +62,7 @@ def subject_depth(depth: Depth, cutout: Image, crop: Frame, settings: ReliefSett
     Raises:
         InvalidData: of another size than the picture, equal all over the subject, or unknown there.
     """
-    conversion.check_fits(depth, cutout)
-    subject = conversion.masked(depth, cutout.rgba[..., 3] >= 128)
-    if not subject.valid.any():
-        raise InvalidData("the depth is known nowhere on the subject", "check the cut-out")
-    found = _resampled(subject, crop)
+    found = on_crop(depth, cutout, crop)
     conversion.check_varies(found)
     if found.kind is not DepthKind.DISPARITY:
         return found
@@ -78,31 +72,3 @@ def subject_depth(depth: Depth, cutout: Image, crop: Frame, settings: ReliefSett
     width = subject_width(found.valid, intrinsics(found, settings))
     half = min(settings.depth_range * width / 2, _MOST_RANGE)
     return conversion.depth_between(found, 1 - half, 1 + half)
-
-
-def _resampled(subject: Depth, crop: Frame) -> Depth:
-    """Means over the crop's pixels of what is known in them, and of nothing else."""
-    weight = _on_crop(subject.valid.astype(np.float32), crop)
-    total = _on_crop(np.where(subject.valid, subject.values, 0), crop)
-    known = (weight > 0.5) & (crop.image.rgba[..., 3] >= 128)
-    if not known.any():
-        known = weight > 0
-    values = total / np.where(known, weight, 1)
-    camera = crop.crop_camera(subject.camera) if subject.camera else None
-    return Depth(values, subject.kind, camera, known)
-
-
-def _on_crop(layer: np.ndarray, crop: Frame) -> np.ndarray:
-    """(N, N) float32: a layer of the picture resampled to the crop, 0 beyond the picture."""
-    size, side = crop.image.width, crop.image.width * crop.scale
-    column, row = int(np.floor(crop.left)), int(np.floor(crop.top))
-    count = int(np.ceil(side)) + 2
-    padded = np.zeros((count, count), np.float32)
-    inside = layer[max(row, 0) : row + count, max(column, 0) : column + count]
-    y, x = max(-row, 0), max(-column, 0)
-    padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
-    left, top = crop.left - column, crop.top - row
-    resized = PIL.Image.fromarray(padded).resize(
-        (size, size), PIL.Image.Resampling.BILINEAR, box=(left, top, left + side, top + side)
-    )
-    return np.asarray(resized)
