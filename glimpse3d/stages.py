@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from .progress import Progress
-from .types import Image, Prompt, Reconstruction
+from .types import Depth, Image, Prompt, Reconstruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +82,23 @@ class Reconstructor(Backend, Protocol):
         Raises:
             NoForeground: the cut-out is empty.
         """
+
+
+@runtime_checkable
+class DepthEstimator(Backend, Protocol):
+    """Tells how far away each pixel is."""
+
+    def __call__(self, image: Image, settings: Any, progress: Progress) -> Depth:
+        """A depth of the picture's size; its kind says what the numbers mean.
+
+        Raises:
+            InvalidData: the picture is too small, or the depth is the same everywhere.
+        """
+
+
+@runtime_checkable
+class Captioner(Backend, Protocol):
+    """Says what a picture shows."""
+
+    def __call__(self, image: Image, settings: Any, progress: Progress) -> str:
+        """A few words on one line."""
