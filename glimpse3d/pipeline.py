@@ -167,7 +167,12 @@ def _own(stage: str, name: str, settings: Settings) -> Any:
 def _backend(stage: str, name: str, settings: Settings, progress: Progress) -> tuple[Any, Any]:
     backend, own = plugins.backend(stage, name), _own(stage, name, settings)
     with progress.stage(stage, 0.1, f"loading {name}") as loading:
-        backend.load(own, loading)
+        try:
+            backend.load(own, loading)
+        except OutOfMemory:
+            log.info("%s does not fit beside what is loaded; the others are unloaded", name)
+            plugins.unload_others(stage, name)
+            backend.load(own, loading)
     return backend, own
 
 

@@ -8,7 +8,6 @@ Heavy: imports torch and transformers.
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import Any
 
 import torch
 import transformers
-from safetensors import SafetensorError
 
 from . import device as devices
-from .errors import BadFile
+from .errors import BadFile, Glimpse3DError
 from .pixel_values import read_json
 
 log = logging.getLogger(__name__)
@@ -55,21 +53,18 @@ def read(kind: str, folder: Path, device: torch.device, dtype: torch.dtype) -> A
     """
     wanted = getattr(transformers, kind)
     _check_type(folder / CONFIG, wanted.config_class.model_type)
-    with devices.memory_errors("choose device=cpu, or close other programs"), _quiet():
-        try:
+    try:
+        with _quiet(), devices.memory_errors("choose device=cpu, or close other programs"):
             network, about = wanted.from_pretrained(
                 folder, dtype=dtype, local_files_only=True, output_loading_info=True
             )
-        except MemoryError:
-            raise
-        except torch.OutOfMemoryError:
-            raise
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, SafetensorError,
-                pickle.UnpicklingError, EOFError) as error:  # fmt: skip
-            first = " ".join(str(error).split())[:300]
-            raise BadFile(f"the weights in {folder} cannot be read: {first}", _HINT) from error
-        _check_complete(folder, about)
-        return network.eval().requires_grad_(False).to(device)
+            network = network.eval().requires_grad_(False).to(device)
+    except Glimpse3DError:
+        raise
+    except Exception as error:  # the library passes on whatever its readers raise
+        raise _unreadable(f"the weights in {folder}", error) from error
+    _check_complete(folder, about)
+    return network
 
 
 def tokenizer(folder: Path) -> Any:
@@ -81,9 +76,13 @@ def tokenizer(folder: Path) -> Any:
     with _quiet():
         try:
             return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-        except Exception as error:  # the library passes on whatever its readers raise
-            first = " ".join(str(error).split())[:300]
-            raise BadFile(f"the tokenizer in {folder} cannot be read: {first}", _HINT) from error
+        except Exception as error:  # as above
+            raise _unreadable(f"the tokenizer in {folder}", error) from error
+
+
+def _unreadable(what: str, error: Exception) -> BadFile:
+    first = " ".join(str(error).split())[:300]
+    return BadFile(f"{what} cannot be read: {first}", _HINT)
 
 
 def _check_type(config: Path, wanted: str) -> None:

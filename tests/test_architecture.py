@@ -34,10 +34,10 @@ MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
-        "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device", "distance",
-        "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models",
-        "oriented_points", "placement", "poisson", "simplify",
-        "texture", "unwrap", "weights",
+        "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
+        "distance", "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models",
+        "oriented_points", "pixel_values", "placement", "poisson", "simplify", "texture", "unwrap",
+        "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -100,6 +100,15 @@ ALLOWED = {
         ("glimpse3d.errors", "glimpse3d.progress", *(f"glimpse3d.{name}" for name in WEIGHTS)),
     ),
     # Backends. That they do not import each other is checked by what they reach, see below.
+    "glimpse3d.pixel_values": Row(("PIL", "numpy"), ("glimpse3d.errors", "glimpse3d.types")),
+    "glimpse3d.pretrained": Row(("torch", "transformers"), ("glimpse3d.errors", *MATHS)),
+    **{
+        f"glimpse3d.{name}": Row(
+            (*COMPUTE, "torch"),
+            (*CONTRACTS, *MATHS, "glimpse3d.pretrained", f"glimpse3d.{name.partition('.')[0]}"),
+        )
+        for name in ("captions", "depth", "mattes.sam")
+    },
     "glimpse3d.mattes": Row(
         (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")
     ),
