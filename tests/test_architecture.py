@@ -21,27 +21,24 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "addon_build", "training")
 LONGEST_FILE = 500
 
-CONTRACTS = (
-    "glimpse3d.coords",
-    "glimpse3d.errors",
-    "glimpse3d.progress",
-    "glimpse3d.settings",
-    "glimpse3d.stages",
-    "glimpse3d.types",
-)
+CONTRACTS = tuple(
+    f"glimpse3d.{name}"
+    for name in ("coords", "errors", "progress", "settings", "stages", "types")
+)  # fmt: skip
 # What several backends and exports compute with. A backend is never among them.
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
-        "distance", "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models",
-        "oriented_points", "pixel_values", "placement", "poisson", "simplify", "texture", "unwrap",
-        "weights",
+        "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
+        "models", "oriented_points", "pixel_values", "placement", "poisson", "simplify", "texture",
+        "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
 WEIGHTS = ("models", "weights")
+EXPORTED = ("__version__", "export", "pictures", "splats")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
 
@@ -83,13 +80,14 @@ ALLOWED = {
     ),
     "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
     "glimpse3d.pipeline": Row(
-        ("numpy",), (*CONTRACTS, "glimpse3d.framing", "glimpse3d.plugins", "glimpse3d.splats")
+        ("numpy",), (*CONTRACTS, "glimpse3d.fusion", "glimpse3d.plugins", "glimpse3d.splats")
     ),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
     "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
     "glimpse3d.cli_models": Row(
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
+    "glimpse3d.cli_readers": Row(("PIL", "numpy"), ("glimpse3d",)),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
@@ -122,14 +120,7 @@ ALLOWED = {
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
-        (
-            *CONTRACTS,
-            *MATHS,
-            "glimpse3d.__version__",
-            "glimpse3d.export",
-            "glimpse3d.pictures",
-            "glimpse3d.splats",
-        ),
+        (*CONTRACTS, *MATHS, *(f"glimpse3d.{name}" for name in EXPORTED)),
     ),
     "glimpse3d.unwrap": Row((*COMPUTE, "fast_simplification", "xatlas"), (*CONTRACTS, *MATHS)),
     # The server. What travels into the add-on knows neither numpy nor the core.
@@ -184,14 +175,8 @@ ALLOWED = {
 BANNED = ("marshal", "pickle", "shelve")
 # Python threads inside Blender are unsupported and crash it; the add-on polls from one timer.
 THREADS = (
-    "_thread",
-    "asyncio",
-    "concurrent",
-    "multiprocessing",
-    "queue",
-    "socketserver",
-    "threading",
-)
+    "_thread", "asyncio", "concurrent", "multiprocessing", "queue", "socketserver", "threading",
+)  # fmt: skip
 THREADLESS = ("blender_addon",)
 
 # Importing these costs little: no package beyond LIGHT_FOREIGN, directly or through ours.
@@ -202,17 +187,16 @@ BACKENDS = {
     for name, target in targets.items()
 }
 LIGHT = (
-    "glimpse3d.__init__",
-    "glimpse3d.cli",
-    "glimpse3d.cli_models",
-    "glimpse3d.cli_options",
-    "glimpse3d.models",
-    "glimpse3d.pipeline",
-    "glimpse3d.plugins",
-    "glimpse3d.weights",
+    *(
+        f"glimpse3d.{name}"
+        for name in (
+            "__init__", "cli", "cli_models", "cli_options", "cli_readers", "models", "pipeline",
+            "plugins", "weights",
+        )
+    ),
     *CONTRACTS,
     *BACKENDS.values(),
-)
+)  # fmt: skip
 
 
 class Import(NamedTuple):
