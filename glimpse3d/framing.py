@@ -50,7 +50,7 @@ class Frame:
         return Camera(pose, K, self.image.width, self.image.height)
 
     def resampled(self, layer: np.ndarray) -> np.ndarray:
-        """(N, N) float32: the crop's part of a layer (height, width) of the picture, 0 beyond it."""
+        """(N, N) float32: the crop's part of a layer of the picture (H, W), 0 beyond it."""
         count = self.image.width
         side, column, row = count * self.scale, int(np.floor(self.left)), int(np.floor(self.top))
         whole = int(np.ceil(side)) + 2

@@ -146,7 +146,7 @@ def _alike(change: np.ndarray, inner: np.ndarray) -> np.ndarray:
 
 
 def _averaged(values: np.ndarray, trust: np.ndarray, deviation: float) -> np.ndarray:
-    """(H, W) float32 means of what is trusted, as fine as the vertices can hold; 0 where nothing is."""
+    """(H, W) float32 means of what is trusted; as fine as the vertices can hold."""
     deviation = max(deviation, 1.0)
     total, share = (cv2.GaussianBlur(each, (0, 0), deviation) for each in (values * trust, trust))
     mean = np.divide(total, share, out=np.zeros_like(total), where=share > 1e-6)

@@ -32,6 +32,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "reconstructor": {
         "inflate": "glimpse3d.reconstructors.inflate:Inflate",
         "triposr": "glimpse3d.reconstructors.triposr.backend:TripoSRReconstructor",
+        "relief": "glimpse3d.reconstructors.relief:Relief",
     },
 }
 

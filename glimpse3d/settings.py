@@ -96,7 +96,6 @@ class Settings:
 
     preset: str = option("standard", "quality", choices=("draft", "standard", "high"))
     matte: str = option("auto", "cut-out backend")
-    depth: str = option("dpt", "depth backend, where depth is needed")
     depth: str = option("dpt", "depth estimator, for what is made from depth")
     reconstructor: str = option("inflate", "reconstruction backend")
     detail: str = option(

@@ -85,6 +85,21 @@ class Reconstructor(Backend, Protocol):
 
 
 @runtime_checkable
+class DepthReconstructor(Backend, Protocol):
+    """A reconstructor that builds on depth, which the pipeline has estimated before."""
+
+    def from_depth(
+        self, cutout: Image, depth: Depth, settings: Any, detail: Detail, progress: Progress
+    ) -> Reconstruction:
+        """As ``Reconstructor.__call__``; the depth is of the picture that was cut out.
+
+        Raises:
+            NoForeground: the cut-out is empty.
+            InvalidData: the depth does not fit the picture, or says nothing of the subject.
+        """
+
+
+@runtime_checkable
 class DepthEstimator(Backend, Protocol):
     """Tells how far away each pixel is."""
 

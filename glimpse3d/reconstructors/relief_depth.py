@@ -1,6 +1,7 @@
 """The subject's depth on the grid of its crop, and the lines of sight of that grid.
 
-Owns the choice that a disparity leaves open, and which camera is believed. Must not know points, surfaces, or who estimated the depth.
+Owns the choice that a disparity leaves open, and which camera is believed. Must not know points,
+surfaces, or who estimated the depth.
 """
 
 from __future__ import annotations
