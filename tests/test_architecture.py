@@ -82,6 +82,7 @@ ALLOWED = {
     "glimpse3d.pipeline": Row(
         ("numpy",), (*CONTRACTS, "glimpse3d.fusion", "glimpse3d.plugins", "glimpse3d.splats")
     ),
+    "glimpse3d.dif3d": Row(("numpy",), ("glimpse3d",)),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
     "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
     "glimpse3d.cli_models": Row(

@@ -129,12 +129,19 @@ def closed_cloud(depth: Depth, alpha: np.ndarray, settings: ReliefSettings) -> O
     """
     beyond = _beyond(alpha)
     scene = _scene(depth, beyond, intrinsics(depth, settings), settings.outliers)
-    front = _front(scene, beyond)
+    front = _front(scene, beyond <= _GROWN)
     outlines = [_outline(each, scene) for each in skimage.measure.find_contours(beyond, _GROWN)]
     width = subject_width(depth.valid, scene.K) * float(np.median(front.points[:, 2]))
     closing = _Closing.of(front.points, [each.points for each in outlines], width, settings)
     back = _back(front, closing)
     return OrientedCloud.joined([front, back, *(_side(each, closing, scene) for each in outlines)])
+
+
+def seen_cloud(depth: Depth, alpha: np.ndarray, settings: ReliefSettings) -> OrientedCloud:
+    """The subject's front alone, stray points replaced; arguments as ``closed_cloud``."""
+    beyond = _beyond(alpha)
+    scene = _scene(depth, beyond, intrinsics(depth, settings), settings.outliers)
+    return _front(scene, beyond < 0)
 
 
 def _beyond(alpha: np.ndarray) -> np.ndarray:
@@ -184,9 +191,9 @@ def _carried_on(z: np.ndarray, known: np.ndarray, pixel: float) -> np.ndarray:
     return np.asarray(1 / (inverse + change))
 
 
-def _front(scene: _Scene, beyond: np.ndarray) -> OrientedCloud:
-    """What is seen, and a little beyond the outline: the silhouette cuts that off again."""
-    points = scene.lifted(*np.nonzero(beyond <= _GROWN))
+def _front(scene: _Scene, wanted: np.ndarray) -> OrientedCloud:
+    """What is seen in the pixels that are wanted (H, W)."""
+    points = scene.lifted(*np.nonzero(wanted))
     return OrientedCloud(points, oriented_points.normals(points, np.zeros(3), _AROUND))
 
 
