@@ -14,6 +14,10 @@ from ..errors import InvalidData
 from ..types import Camera, Depth, DepthKind, Image
 
 
+# A network's constant is not quite one after it was enlarged.
+_ROUNDING = 1e-5
+
+
 def depth_from_disparity(
     disparity: Depth, scale: float, shift: float, kind: DepthKind = DepthKind.METRIC
 ) -> Depth:
@@ -148,7 +152,7 @@ def check_varies(depth: Depth) -> None:
     known = depth.values[depth.valid]
     if known.size == 0:
         raise InvalidData("the depth is known nowhere", "check the mask")
-    if float(np.ptp(known)) <= 1e-6 * float(np.abs(known).max()):
+    if float(np.ptp(known)) <= _ROUNDING * float(np.abs(known).max()):
         raise InvalidData(
             f"the depth is {known[0]:g} everywhere", "choose another picture or another estimator"
         )

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from .. import pixel_values, weights
-from ..errors import BackendUnavailable, InvalidData
+from ..errors import BackendUnavailable, BadFile, InvalidData
 from ..pixel_values import Normalisation
 from ..settings import check, option
 from ..types import Depth, DepthKind
@@ -108,8 +108,9 @@ class DPT:
         folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = read_rules(folder)
-        self._network = pretrained.read("DPTForDepthEstimation", folder, device, dtype)
-        self._rules, self._loaded = rules, wanted
+        network = pretrained.read("DPTForDepthEstimation", folder, device, dtype)
+        _check_fits(folder, rules, network.config)
+        self._network, self._rules, self._loaded = network, rules, wanted
         progress(1.0)
 
     def unload(self) -> None:
@@ -137,7 +138,7 @@ class DPT:
         self.load(settings, Progress())  # has happened, unless somebody calls without it
         assert self._rules is not None
         size = input_size((image.height, image.width), self._rules)
-        _check_size(size, int(self._network.config.patch_size))
+        _check_size(size, _patch(self._network.config))
         given = pixel_values.normalised(pixel_values.colors(image), size, self._rules.normalisation)
         progress(0.1, "estimating depth")
         with torch.inference_mode(), devices.memory_errors("choose device=cpu"):
@@ -188,6 +189,25 @@ def input_size(picture: tuple[int, int], rules: Rules) -> tuple[int, int]:
 def _multiple(length: float, step: int) -> int:
     near = round(length / step) * step
     return near if near >= 0 else math.ceil(length / step) * step
+
+
+def _patch(config: Any) -> int:
+    """Pixels along a side of a patch: of the backbone, where that has some."""
+    return int(getattr(config.backbone_config, "patch_size", None) or config.patch_size)
+
+
+def _check_fits(folder: Path, rules: Rules, config: Any) -> None:
+    """A plain vision transformer takes squares alone; those with a backbone take what they get.
+
+    Raises:
+        BadFile: it would be given something else.
+    """
+    square = rules.size[0] == rules.size[1] and not rules.keep_aspect_ratio
+    if config.backbone_config is None and not square:
+        raise BadFile(
+            f"{folder}: its network takes squares, and its processor makes none",
+            "name a folder of the right model",
+        )
 
 
 def _check_size(size: tuple[int, int], patch: int) -> None:
