@@ -13,7 +13,7 @@ from .errors import InvalidData
 
 # Neighbours that a plane is fitted to, the point itself among them.
 NEIGHBOURS = 20
-# A sheet's disc holds half the points around its middle: its radius is taken from that many.
+# Neighbours, the point itself among them, whose disc tells how densely a surface is covered.
 _FOR_AREA = 10
 
 
@@ -40,17 +40,17 @@ def normals(points: np.ndarray, toward: np.ndarray, neighbours: int = NEIGHBOURS
 
 
 def areas(points: np.ndarray) -> np.ndarray:
-    """(N,) float64: the part of the surface that each point stands for, up to a common factor.
+    """(N,) float64: the part of the surface that each point stands for.
 
-    Dense and sparse places of a cloud weigh alike that way. Uses that on a surface, the number of
-    points within a distance grows with its square.
+    Dense and sparse places of a cloud weigh alike that way: the disc up to the farthest of a few
+    neighbours is shared by them.
 
     Raises:
         InvalidData: too few points.
     """
     distances, _ = _nearest(points, _FOR_AREA)
     radius = distances[:, -1]
-    found: np.ndarray = np.pi * radius**2 / _FOR_AREA
+    found: np.ndarray = np.pi * radius**2 / (_FOR_AREA - 1)
     return found
 
 

@@ -101,6 +101,7 @@ def surface(
         NoForeground: the normals enclose nothing.
     """
     chosen = settings or PoissonSettings()
+    _check(points, normals)
     grid = Grid.around(points, chosen.resolution)
     field = distance(points, normals, grid, chosen.smoothing)
     vertices, faces = drop_debris(*extract(field), _DEBRIS, chosen.pieces)
