@@ -165,7 +165,8 @@ class Blip2:
         given = pixel_values.normalised(
             pixel_values.over_white(image), self._rules.size, self._rules.normalisation
         )
-        start = words(settings.prompt).input_ids if settings.prompt else [words.bos_token_id]
+        begin = [network.config.text_config.bos_token_id]
+        start = words(settings.prompt).input_ids if settings.prompt else begin
         picture = [network.config.image_token_index] * network.config.num_query_tokens
         with torch.inference_mode():
             asked = torch.tensor([picture + start], device=network.device)

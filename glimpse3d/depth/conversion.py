@@ -13,7 +13,6 @@ import numpy as np
 from ..errors import InvalidData
 from ..types import Camera, Depth, DepthKind, Image
 
-
 # A network's constant is not quite one after it was enlarged.
 _ROUNDING = 1e-5
 

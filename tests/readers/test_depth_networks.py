@@ -63,9 +63,13 @@ def test_sizes_are_rounded_as_the_library_does(keep: bool, multiple: int) -> Non
 @pytest.mark.parametrize("height", [32, 63, 480])
 def test_glpn_cuts_sides_down_to_whole_steps(width: int, height: int) -> None:
     assert glpn.input_size((height, width), 0, 32) == (height // 32 * 32, width // 32 * 32)
-    seen = glpn.input_size((height * 3 + 400, width * 3), 256, 32)
-    assert max(seen) <= 256 and seen[0] % 32 == seen[1] % 32 == 0
+
+
+def test_glpn_sees_no_more_than_it_is_told() -> None:
     assert glpn.input_size((480, 640), 640, 32) == (480, 640)
+    assert glpn.input_size((1000, 1500), 640, 32) == (416, 640)  # 426.67 cut down
+    assert glpn.input_size((1500, 1000), 640, 32) == (640, 416)
+    assert glpn.input_size((200, 100), 640, 32) == (192, 96)  # never enlarged
 
 
 @pytest.mark.parametrize("size", SIZES)

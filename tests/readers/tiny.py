@@ -28,13 +28,16 @@ def picture(width: int = 50, height: int = 37, seed: int = 0) -> Image:
     return Image(rgba)
 
 
-def _save(network: torch.nn.Module, folder: Path, preprocessor: dict[str, object]) -> Path:
+def _save(
+    network: torch.nn.Module, folder: Path, preprocessor: dict[str, object], spread: float = 0.2
+) -> Path:
     """With weights drawn large enough that every part of the network counts."""
     chance = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, each in network.named_parameters():
-            spread = 0.02 if name.endswith("bias") else 0.2
-            each.copy_(torch.randn(each.shape, generator=chance) * spread + ("norm" in name))
+            drawn = torch.randn(each.shape, generator=chance)
+            drawn *= 0.02 if name.endswith("bias") else spread
+            each.copy_(drawn + ("norm" in name and name.endswith("weight")))
     folder.mkdir(parents=True, exist_ok=True)
     network.save_pretrained(folder)
     (folder / "preprocessor_config.json").write_text(json.dumps(preprocessor), "utf-8")
@@ -99,8 +102,8 @@ SAM_FILE: dict[str, object] = {
     "do_convert_rgb": True, "do_normalize": True, "do_pad": True, "do_rescale": True,
     "do_resize": True, "image_mean": [0.485, 0.456, 0.406], "image_processor_type":
     "SamImageProcessor", "image_std": [0.229, 0.224, 0.225],
-    "pad_size": {"height": 64, "width": 64}, "processor_class": "SamProcessor", "resample": 2, "rescale_factor": 0.00392156862745098,
-    "size": {"longest_edge": 64},
+    "pad_size": {"height": 64, "width": 64}, "processor_class": "SamProcessor", "resample": 2,
+    "rescale_factor": 0.00392156862745098, "size": {"longest_edge": 64},
 }  # fmt: skip
 
 
@@ -119,7 +122,7 @@ def sam(folder: Path, **changes: object) -> Path:
             "iou_head_hidden_dim": 16,
         },
     )  # fmt: skip
-    return _save(transformers.SamModel(config), folder, {**SAM_FILE, **changes})
+    return _save(transformers.SamModel(config), folder, {**SAM_FILE, **changes}, spread=0.5)
 
 
 # As in Salesforce/blip2-opt-2.7b, but for the size.
