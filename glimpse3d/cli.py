@@ -1,7 +1,8 @@
-"""The command line: generate, rerun, splat files, backends, models; the server's own when asked for.
+"""The command line: generate, rerun, readers, splat files, models, and the server's.
 
-Owns arguments, what is printed, and exit codes: 0 done, 1 a defect of ours, 2 refused with a
-sentence and a hint, 130 stopped by ctrl-C. Imports what computes only when it computes.
+Owns arguments (the server's are mounted when asked for), what is printed, and exit codes: 0 done,
+1 a defect of ours, 2 refused with a sentence and a hint, 130 stopped by ctrl-C. Imports what
+computes only when it computes.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, cli_meter, cli_models, cli_splats, plugins
+from . import __version__, cli_meter, cli_models, cli_readers, cli_splats, plugins
 from .cli_options import add_settings, box_from, settings_from
 from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
 from .progress import Progress
@@ -99,6 +100,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     rerun.add_argument("--zip", action="store_true", help="also write FOLDER.zip")
     cli_models.add_yes(rerun)
 
+    cli_readers.add_readers(commands)
     backends = commands.add_parser("backends", help="list what can run in each stage")
     backends.set_defaults(command=_backends)
 

@@ -99,7 +99,8 @@ def _state(model: Model) -> str:
 
 def _fetch(arguments: argparse.Namespace) -> int:
     model = models.KNOWN[arguments.model]
-    if not weights.missing(model):
+    settled = all(file.sha256 for file in weights.settled(model).files)
+    if settled and not weights.missing(model):
         print(f"{model.title} is here: {weights.snapshot(model.repo_id, model.revision)}")
         return 0
     _fetch_model(model, arguments.yes)
@@ -149,7 +150,8 @@ def _ask(title: str, left: str, command: str, model: str = "") -> None:
 def _verify(arguments: argparse.Namespace) -> int:
     model = models.KNOWN[arguments.model]
     weights.verify(model, cli_meter.shown())
-    print(f"{model.title} is whole: {len(model.files)} files, {weights.size_text(model.size)}")
+    size = weights.size_text(weights.settled(model).size)
+    print(f"{model.title} is whole: {len(model.files)} files, {size}")
     return 0
 
 
@@ -166,6 +168,6 @@ def _library() -> ModuleType:
         from . import hub
     except ModuleNotFoundError as error:
         raise BackendUnavailable(
-            f"the package {error.name} is not installed", "run: pip install 'glimpse3d[triposr]'"
+            f"the package {error.name} is not installed", "run: pip install 'glimpse3d[readers]'"
         ) from error
     return hub

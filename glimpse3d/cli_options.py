@@ -14,7 +14,7 @@ from .errors import InvalidSettings
 from .settings import Settings, describe, preset
 
 # These have flags of another shape, or name a backend.
-_BY_HAND = ("preset", "matte", "reconstructor", "formats")
+_BY_HAND = ("preset", *plugins.RECIPE, "formats")
 _TYPES = {"int": int, "float": float, "str": str}
 
 
@@ -23,7 +23,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     rows = {row["name"]: row for row in describe(Settings)}
     group = parser.add_argument_group("what to make")
     group.add_argument("--preset", choices=rows["preset"]["choices"], default="standard")
-    for stage in plugins.BUILTIN:
+    for stage in plugins.RECIPE:
         automatic = ["auto"] if stage in plugins.AUTOMATIC else []
         names = ", ".join([*automatic, *plugins.names(stage)])
         group.add_argument(
@@ -37,9 +37,14 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     for name, row in rows.items():
         if name not in _BY_HAND:
             _add(group, name.replace(".", "-"), name, {**row, "default": _by_preset(name)})
-    for stage in plugins.BUILTIN:
-        for backend in plugins.names(stage):
-            _add_backend(parser, stage, backend)
+    for stage in plugins.RECIPE:
+        add_backends(parser, stage)
+
+
+def add_backends(parser: argparse.ArgumentParser, stage: str) -> None:
+    """Give ``parser`` a flag for every setting of a stage's backends."""
+    for backend in plugins.names(stage):
+        _add_backend(parser, stage, backend)
 
 
 def _add_backend(parser: argparse.ArgumentParser, stage: str, backend: str) -> None:
@@ -95,7 +100,7 @@ def settings_from(arguments: argparse.Namespace) -> Settings:
         elif key in names:
             changes[key] = tuple(dict.fromkeys(value)) if key == "formats" else value
     settings = preset(arguments.preset, **changes, options=options)
-    for stage in plugins.BUILTIN:
+    for stage in plugins.RECIPE:
         for name in _chosen(stage, settings):
             plugins.settings_for(stage, name, settings.preset, options.get(name, {}))
     return settings

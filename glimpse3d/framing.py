@@ -40,11 +40,36 @@ class Frame:
 
     def picture_camera(self, crop_camera: Camera) -> Camera:
         """The camera of the whole picture, given that of the crop."""
-        picture_from_crop = np.array(
-            [[self.scale, 0, self.left], [0, self.scale, self.top], [0, 0, 1.0]]
-        )
-        K = picture_from_crop @ crop_camera.K
+        K = self._picture_from_crop @ crop_camera.K
         return Camera(crop_camera.camera_from_world, K, self.width, self.height)
+
+    def crop_camera(self, picture_camera: Camera) -> Camera:
+        """The camera of the crop, given that of the whole picture."""
+        K = np.linalg.inv(self._picture_from_crop) @ picture_camera.K
+        pose = picture_camera.camera_from_world
+        return Camera(pose, K, self.image.width, self.image.height)
+
+    def resampled(self, layer: np.ndarray) -> np.ndarray:
+        """(N, N) float32: the crop's part of a layer of the picture (H, W), 0 beyond it."""
+        count = self.image.width
+        side, column, row = count * self.scale, int(np.floor(self.left)), int(np.floor(self.top))
+        whole = int(np.ceil(side)) + 2
+        padded = np.zeros((whole, whole), np.float32)
+        inside = layer[max(row, 0) : row + whole, max(column, 0) : column + whole]
+        y, x = max(-row, 0), max(-column, 0)
+        padded[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+        left, top = self.left - column, self.top - row
+        return np.asarray(
+            PIL.Image.fromarray(padded).resize(
+                (count, count),
+                PIL.Image.Resampling.BILINEAR,
+                box=(left, top, left + side, top + side),
+            )
+        )
+
+    @property
+    def _picture_from_crop(self) -> np.ndarray:
+        return np.array([[self.scale, 0, self.left], [0, self.scale, self.top], [0, 0, 1.0]])
 
 
 def subject_box(cutout: Image, threshold: int = 128) -> tuple[int, int, int, int]:

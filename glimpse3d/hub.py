@@ -8,6 +8,8 @@ Must not know who asked the user, or what a model does. Imports the hub's librar
 from __future__ import annotations
 
 import errno
+import hashlib
+import json
 import os
 import re
 import shutil
@@ -33,6 +35,7 @@ _ETAG = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # The library reads that much between two reports: its own 10 MB let a slow line look like a dead
 # one, and a cancel wait.
 constants.DOWNLOAD_CHUNK_SIZE = 1 << 20
+_SHA256 = 64  # digits
 _TRANSFER = 0.95  # of a file's share; the rest is hashing it
 
 
@@ -40,7 +43,9 @@ def fetch(model: Model, progress: Progress) -> Path:
     """Bring a model's files into the cache, each one checked, and return their folder.
 
     What a former try left is gone on from. Files that are here in full length are left alone;
-    ``weights.verify`` reads those.
+    ``weights.verify`` reads those. Where no checksum was known beforehand, the one that the hub
+    names at the pinned commit is taken, what is here is compared with it as well, and it is kept
+    beside the files: from then on they are held to it.
 
     Raises:
         WeightsMissing: the hub is out of reach, or somebody else is fetching the same.
@@ -49,17 +54,34 @@ def fetch(model: Model, progress: Progress) -> Path:
         OutputFailed: the cache cannot be written.
         Cancelled: the caller asked to stop.
     """
+    model = weights.settled(model)
     weights.check_fetchable(model)
-    wanted = weights.missing(model)
+    absent = weights.missing(model)
+    wanted = tuple(each for each in model.files if each in absent or not each.sha256)
     total = sum(file.size for file in wanted)
+    learnt = []
     with _refusals(model):
         _check_room(model)
         for file in wanted:
             about = f"{weights.size_text(file.size)}, asking the hub"
             with progress.stage(f"fetch {file.name}", file.size / total, about) as part:
-                _fetch_file(model, file, part)
+                learnt.append(_fetch_file(model, file, part))
+        _keep(model, learnt)
     progress(1.0)
     return weights.snapshot(model.repo_id, model.revision)
+
+
+def _keep(model: Model, learnt: list[ModelFile]) -> None:
+    """Write down what the hub said of files whose checksums were not known."""
+    known = {file.name: file for file in model.files} | {file.name: file for file in learnt}
+    new = {file.name for file in learnt if file not in model.files}
+    if not new:
+        return
+    path = weights.lock_of(model)
+    content = {name: [file.size, file.sha256] for name, file in known.items()}
+    begun = path.with_suffix(".incomplete")
+    begun.write_text(json.dumps(content, indent=1), "utf-8")
+    begun.replace(path)
 
 
 def remove(model: Model) -> int:
@@ -79,6 +101,7 @@ def remove(model: Model) -> int:
             if begun.is_file():
                 freed += begun.stat().st_size
                 begun.unlink()
+        weights.lock_of(model).unlink(missing_ok=True)
     return freed
 
 
@@ -107,42 +130,73 @@ def _check_room(model: Model) -> None:
         )
 
 
-def _fetch_file(model: Model, file: ModelFile, progress: Progress) -> None:
-    """Transfer one file, check it and put it where the hub's library looks for it."""
+def _fetch_file(model: Model, file: ModelFile, progress: Progress) -> ModelFile:
+    """Transfer one file, check it and put it where the hub's library looks for it.
+
+    Returns:
+        the file with its exact size and its checksum.
+    """
     endpoint = _endpoint()
     url = hf_hub_url(model.repo_id, file.name, revision=model.revision, endpoint=endpoint)
     headers = build_hf_headers(library_name="glimpse3d")
     served = get_hf_file_metadata(url, headers=headers, endpoint=endpoint)
+    etag = served.etag if served.etag and _ETAG.fullmatch(served.etag) else file.sha256
+    begun = weights.partial_of(model, file)
+    if not file.sha256:
+        file = _told(model, file, served, etag)
     if served.size not in (None, file.size):
         raise _another(model, file, f"{served.size} bytes instead of {file.size}")
     store = weights.repository(model.repo_id)
-    etag = served.etag if served.etag and _ETAG.fullmatch(served.etag) else file.sha256
     lock = store.parent / ".locks" / store.name / f"{etag}.lock"  # the library's own
-    begun = weights.partial_of(model, file)
     blob = begun.with_name(etag)
     for folder in (lock.parent, blob.parent):
         folder.mkdir(parents=True, exist_ok=True)
     with WeakFileLock(lock, timeout=1):
-        if not _is_whole(blob, file):
+        found = _content(blob, file, etag, Progress())
+        if not found:
             _transfer(url, headers, begun, file, progress)
             with progress.stage(f"check {file.name}", 1 - _TRANSFER) as part:
-                found = weights.sha256_of(begun, part)
-            if found != file.sha256:
+                found = _content(begun, file, etag, part)
+            if not found:
                 begun.unlink()
-                raise _another(model, file, f"SHA-256 {found} instead of {file.sha256}")
+                wanted = f"SHA-256 {file.sha256}" if file.sha256 else f"git name {etag}"
+                raise _another(model, file, f"other content than that of {wanted}")
             begun.replace(blob)
         _link(blob, weights.path_of(model, file))
+    return replace(file, sha256=found)
+
+
+def _told(model: Model, file: ModelFile, served: Any, etag: str) -> ModelFile:
+    """The file as the hub describes it at the pinned commit.
+
+    Raises:
+        BadFile: it says too little, or speaks of another commit.
+    """
+    if served.commit_hash != model.revision:
+        raise _another(model, file, f"the commit {served.commit_hash}, not {model.revision}")
+    if not etag or served.size is None:
+        raise _another(model, file, "no checksum or no size")
+    return replace(file, size=served.size, sha256=etag if len(etag) == _SHA256 else "")
+
+
+def _content(path: Path, file: ModelFile, etag: str, progress: Progress) -> str:
+    """The SHA-256 of a file that is here and is what it should be; else empty.
+
+    The hub names large files by their SHA-256 and small ones as git does.
+    """
+    if not path.is_file() or path.stat().st_size != file.size:
+        return ""
+    found = weights.sha256_of(path, progress)
+    if file.sha256:
+        return found if found == file.sha256 else ""
+    content = path.read_bytes()
+    name = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
+    return found if name == etag else ""
 
 
 def _endpoint() -> str:
     """The hub or a mirror of it, as of now: the library looks once, when it is imported."""
     return os.environ.get("HF_ENDPOINT") or constants.ENDPOINT
-
-
-def _is_whole(blob: Path, file: ModelFile) -> bool:
-    """Whether the content is here already: another revision may share it."""
-    whole = blob.is_file() and blob.stat().st_size == file.size
-    return whole and weights.sha256_of(blob, Progress()) == file.sha256
 
 
 def _transfer(

@@ -15,11 +15,21 @@ from typing import Any
 import numpy as np
 
 from . import coords, plugins
-from .errors import InvalidData, OutOfMemory
+from .errors import InvalidData, InvalidSettings, OutOfMemory
 from .progress import Progress
 from .settings import STANDARD, Settings
-from .stages import Detail
-from .types import Camera, Choice, GaussianCloud, Image, Prompt, Reconstruction, Result, Timing
+from .stages import DepthReconstructor, Detail
+from .types import (
+    Camera,
+    Choice,
+    Depth,
+    GaussianCloud,
+    Image,
+    Prompt,
+    Reconstruction,
+    Result,
+    Timing,
+)
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +56,7 @@ def run(
     prompt = prompt or Prompt()
     check_prompt(image, prompt)
     check_ready(settings)
+    check_detail(settings)
     try:
         return _run(image, settings, progress, prompt)
     except MemoryError as error:
@@ -57,8 +68,15 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
     choices: dict[str, Choice] = {}
     with _timed(timings, "matte"), progress.stage("matte", 0.2) as part:
         cutout, choices["matte"] = _cut_out(image, settings, prompt, part)
+    depth = None
+    if builds_on_depth(settings) or settings.detail == "depth":
+        with _timed(timings, "depth"), progress.stage("depth", 0.1) as part:
+            depth, choices["depth"] = _estimate_depth(image, settings, part)
     with _timed(timings, "reconstructor"), progress.stage("reconstructor", 0.5) as part:
-        made, choices["reconstructor"] = _reconstruct(cutout, settings, part)
+        made, choices["reconstructor"] = _reconstruct(cutout, depth, settings, part)
+    if depth and settings.detail == "depth":
+        with _timed(timings, "detail"), progress.stage("detail", 0.05) as part:
+            made = _refine(made, cutout, depth, part)
     with _timed(timings, "splats"), progress.stage("splats", 0.3) as part:
         gaussians = _splats(made, settings, part)
     return Result(
@@ -86,13 +104,31 @@ def _cut_out(
     return cutout, choice
 
 
+def _estimate_depth(image: Image, settings: Settings, progress: Progress) -> tuple[Depth, Choice]:
+    name = settings.depth
+    estimator, own = _backend("depth", name, settings, progress)
+    return estimator(image, own, progress), Choice(name, name)
+
+
 def _reconstruct(
-    cutout: Image, settings: Settings, progress: Progress
+    cutout: Image, depth: Depth | None, settings: Settings, progress: Progress
 ) -> tuple[Reconstruction, Choice]:
     name = settings.reconstructor
     reconstructor, own = _backend("reconstructor", name, settings, progress)
     detail = Detail(settings.faces, settings.texture_size)
-    return reconstructor(cutout, own, detail, progress), Choice(name, name)
+    if depth and isinstance(reconstructor, DepthReconstructor):
+        made = reconstructor.from_depth(cutout, depth, own, detail, progress)
+    else:
+        made = reconstructor(cutout, own, detail, progress)
+    return made, Choice(name, name)
+
+
+def _refine(
+    made: Reconstruction, cutout: Image, depth: Depth, progress: Progress
+) -> Reconstruction:
+    from .fusion import fuse
+
+    return fuse(made, cutout, depth, progress)
 
 
 def _splats(made: Reconstruction, settings: Settings, progress: Progress) -> GaussianCloud:
@@ -122,6 +158,25 @@ def choose_matte(image: Image, settings: Settings) -> Choice:
             return Choice("auto", name, "; ".join(passed))
         passed.append(f"not {name}: {reason}")
     raise InvalidData("no cut-out backend can work on this picture", "; ".join(passed))
+
+
+def builds_on_depth(settings: Settings) -> bool:
+    """Whether the reconstructor that is asked for needs depth."""
+    return isinstance(plugins.backend("reconstructor", settings.reconstructor), DepthReconstructor)
+
+
+def check_detail(settings: Settings) -> None:
+    """Refuse to refine with depth what is made of it.
+
+    Raises:
+        InvalidSettings: the reconstructor builds on depth already.
+    """
+    if settings.detail == "depth" and builds_on_depth(settings):
+        raise InvalidSettings(
+            "detail",
+            f"{settings.reconstructor} is made of the picture's depth already",
+            "leave detail at none, or choose another reconstructor",
+        )
 
 
 def check_prompt(image: Image, prompt: Prompt) -> None:
@@ -180,7 +235,12 @@ def _own(stage: str, name: str, settings: Settings) -> Any:
 def _backend(stage: str, name: str, settings: Settings, progress: Progress) -> tuple[Any, Any]:
     backend, own = plugins.backend(stage, name), _own(stage, name, settings)
     with progress.stage(stage, 0.1, f"loading {name}") as loading:
-        backend.load(own, loading)
+        try:
+            backend.load(own, loading)
+        except OutOfMemory:
+            log.info("%s does not fit beside what is loaded; the others are unloaded", name)
+            plugins.unload_others(stage, name)
+            backend.load(own, loading)
     return backend, own
 
 

@@ -21,15 +21,30 @@ BUILTIN: dict[str, dict[str, str]] = {
         "alpha": "glimpse3d.mattes.alpha:Alpha",
         "rembg": "glimpse3d.mattes.rembg:Rembg",
         "grabcut": "glimpse3d.mattes.grabcut:GrabCut",
+        "sam": "glimpse3d.mattes.sam:Sam",
+    },
+    "depth": {
+        "dpt": "glimpse3d.depth.dpt:DPT",
+        "glpn": "glimpse3d.depth.glpn:GLPN",
+    },
+    "caption": {
+        "blip2": "glimpse3d.captions.blip2:Blip2",
     },
     "reconstructor": {
         "inflate": "glimpse3d.reconstructors.inflate:Inflate",
         "triposr": "glimpse3d.reconstructors.triposr.backend:TripoSRReconstructor",
+        "relief": "glimpse3d.reconstructors.relief:Relief",
     },
 }
 
+# The stages that making an object can have, each with a setting of its name; the others are asked
+# by themselves.
+RECIPE = ("matte", "depth", "reconstructor")
 # What "auto" tries, in this order; the first that can run on the picture without fetching.
 AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "grabcut")}
+
+
+_made: dict[tuple[str, str], Any] = {}
 
 
 @cache
@@ -61,10 +76,18 @@ def find(stage: str, name: str) -> Any:
     raise UnknownBackend(f"there is no {stage} {name!r}", f"known: {', '.join(names(stage))}")
 
 
-@cache
 def backend(stage: str, name: str) -> Any:
     """The one instance of a backend in this process, so that what it loaded stays warm."""
-    return find(stage, name)()
+    if (stage, name) not in _made:
+        _made[stage, name] = find(stage, name)()
+    return _made[stage, name]
+
+
+def unload_others(stage: str, name: str) -> None:
+    """Let every other backend give back what it loaded, where one needs the memory."""
+    for key, each in _made.items():
+        if key != (stage, name):
+            each.unload()
 
 
 def check_ready(stage: str, name: str, settings: Any) -> None:

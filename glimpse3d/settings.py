@@ -16,6 +16,7 @@ from .errors import InvalidSettings
 SettingsType = TypeVar("SettingsType")
 
 FORMATS = ("glb", "obj", "stl")
+DETAILS = ("none", "depth")
 
 
 def option(
@@ -95,7 +96,11 @@ class Settings:
 
     preset: str = option("standard", "quality", choices=("draft", "standard", "high"))
     matte: str = option("auto", "cut-out backend")
+    depth: str = option("dpt", "depth estimator, for what is made from depth")
     reconstructor: str = option("inflate", "reconstruction backend")
+    detail: str = option(
+        "none", "what refines the front: the picture's depth, or nothing", choices=DETAILS
+    )
     size: float = option(1.0, "longest side of the object in metres", low=1e-4, high=1e4)
     faces: int = option(30_000, "triangles at most, 0 keeps all", low=0, high=5_000_000)
     texture_size: int = option(2048, "longest side of the texture in pixels", low=64, high=8192)

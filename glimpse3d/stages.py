@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from .models import Model
 from .progress import Progress
-from .types import Image, Prompt, Reconstruction
+from .types import Depth, Image, Prompt, Reconstruction
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +104,38 @@ class Reconstructor(Backend, Protocol):
         Raises:
             NoForeground: the cut-out is empty.
         """
+
+
+@runtime_checkable
+class DepthReconstructor(Backend, Protocol):
+    """A reconstructor that builds on depth, which the pipeline has estimated before."""
+
+    def from_depth(
+        self, cutout: Image, depth: Depth, settings: Any, detail: Detail, progress: Progress
+    ) -> Reconstruction:
+        """As ``Reconstructor.__call__``; the depth is of the picture that was cut out.
+
+        Raises:
+            NoForeground: the cut-out is empty.
+            InvalidData: the depth does not fit the picture, or says nothing of the subject.
+        """
+
+
+@runtime_checkable
+class DepthEstimator(Backend, Protocol):
+    """Tells how far away each pixel is."""
+
+    def __call__(self, image: Image, settings: Any, progress: Progress) -> Depth:
+        """A depth of the picture's size; its kind says what the numbers mean.
+
+        Raises:
+            InvalidData: the picture is too small, or the depth is the same everywhere.
+        """
+
+
+@runtime_checkable
+class Captioner(Backend, Protocol):
+    """Says what a picture shows."""
+
+    def __call__(self, image: Image, settings: Any, progress: Progress) -> str:
+        """A few words on one line."""

@@ -1,4 +1,4 @@
-"""What the core speaks: pictures, cameras, meshes, splats and results.
+"""What the core speaks: pictures, cameras, depths, meshes, splats and results.
 
 Owns the shapes, units and frames of every value that crosses a module. Shapes are checked once,
 when a value is made; arrays come out C-contiguous and read-only. Must not know how any value is
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -124,6 +125,84 @@ class Camera:
     def position(self) -> np.ndarray:
         """(3,) float64, the centre of projection in the world, metres."""
         return self.world_from_camera[:3, 3]
+
+
+class DepthKind(StrEnum):
+    """What the numbers of a ``Depth`` mean; nothing turns one kind into another by itself.
+
+    METRIC: metres along the camera's forward axis (not along the ray).
+    RELATIVE: the same in an unknown unit; ratios hold.
+    DISPARITY: ``scale / metres + shift`` with an unknown positive scale and an unknown shift;
+        larger is nearer, and not even ratios hold. What MiDaS and DPT give.
+    """
+
+    METRIC = "metric"
+    RELATIVE = "relative"
+    DISPARITY = "disparity"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Depth:
+    """How far away each pixel of a picture is; the pixel grids agree.
+
+    Conversions between kinds are in ``depth/conversion.py``, and each is asked for by name.
+
+    Attributes:
+        values: (H, W) float32, 0 where nothing is known; its meaning and unit is ``kind``.
+            METRIC and RELATIVE are positive wherever they are valid.
+        kind: a ``DepthKind``.
+        camera: the camera of the picture, if it is known.
+        valid: (H, W) bool, where ``values`` says something; everywhere if left out.
+    """
+
+    values: np.ndarray
+    kind: DepthKind
+    camera: Camera | None = None
+    valid: np.ndarray = None  # type: ignore[assignment]  # an array once it is made
+
+    def __post_init__(self) -> None:
+        set_field = object.__setattr__
+        shape = np.shape(self.values)
+        valid = np.ones(shape, bool) if self.valid is None else self.valid
+        set_field(self, "kind", DepthKind(self.kind))
+        set_field(self, "valid", _array("valid", valid, bool, None, None))
+        if self.valid.shape != shape:
+            raise InvalidData(f"valid has shape {self.valid.shape}, values have {shape}")
+        values = np.where(self.valid, self.values, 0)
+        set_field(self, "values", _array("values", values, np.float32, None, None))
+        if 0 in shape:
+            raise InvalidData("a depth needs at least one pixel")
+        if self.kind is not DepthKind.DISPARITY and (self.values[self.valid] <= 0).any():
+            raise InvalidData(
+                f"{self.kind} depth is not positive everywhere",
+                "leave pixels without depth out of `valid`; a disparity is another kind",
+            )
+        if self.camera and (self.camera.height, self.camera.width) != self.values.shape:
+            raise InvalidData("the depth and its camera differ in size")
+
+    @property
+    def width(self) -> int:
+        """Columns, pixels."""
+        return int(self.values.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows, pixels."""
+        return int(self.values.shape[0])
+
+    @property
+    def z(self) -> np.ndarray:
+        """(H, W) float32 distances along the camera's forward axis, 0 where nothing is known.
+
+        Raises:
+            InvalidData: these are disparities.
+        """
+        if self.kind is DepthKind.DISPARITY:
+            raise InvalidData(
+                "a disparity is no depth: its scale and shift are unknown",
+                "convert it with depth.conversion.depth_from_disparity",
+            )
+        return self.values
 
 
 @dataclass(frozen=True, slots=True, eq=False)

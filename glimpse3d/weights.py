@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import json
 import os
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,9 +101,9 @@ def _check_sizes(model: Model) -> None:
     Raises:
         BadFile: naming the file.
     """
-    for file in model.files:
+    for file in settled(model).files:
         path = path_of(model, file)
-        if path.is_file() and path.stat().st_size != file.size:
+        if file.sha256 and path.is_file() and path.stat().st_size != file.size:
             raise BadFile(
                 f"{path} is damaged: {path.stat().st_size} bytes instead of {file.size}",
                 f"run: glimpse3d models fetch {model.name}",
@@ -172,16 +174,50 @@ def path_of(model: Model, file: ModelFile) -> Path:
 
 def partial_of(model: Model, file: ModelFile) -> Path:
     """Where a file's beginning waits while it is being fetched."""
-    return repository(model.repo_id) / "blobs" / f"{file.sha256}.incomplete"
+    name = file.sha256 or hashlib.sha1(f"{model.revision}/{file.name}".encode()).hexdigest()
+    return repository(model.repo_id) / "blobs" / f"{name}.incomplete"
+
+
+def lock_of(model: Model) -> Path:
+    """Where the sizes and checksums are kept that fetching learnt; it may not exist."""
+    return repository(model.repo_id) / f"glimpse3d-{model.revision}.json"
+
+
+def settled(model: Model) -> Model:
+    """The model with what fetching it learnt: exact sizes, and a checksum for every file.
+
+    A file that was not fetched by Glimpse3D keeps its empty checksum.
+
+    Raises:
+        BadFile: the file that this is kept in is damaged.
+    """
+    path = lock_of(model)
+    if all(file.sha256 for file in model.files) or not path.is_file():
+        return model
+    try:
+        learnt = {
+            name: (int(size), str(sha256))
+            for name, (size, sha256) in json.loads(path.read_text("utf-8")).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        hint = f"delete it, and run: glimpse3d models fetch {model.name}"
+        raise BadFile(f"{path} is damaged: {error}", hint) from error
+    files = (
+        file if file.sha256 or file.name not in learnt else replace(
+            file, size=learnt[file.name][0], sha256=learnt[file.name][1]
+        )
+        for file in model.files
+    )  # fmt: skip
+    return replace(model, files=tuple(files))
 
 
 def missing(model: Model) -> tuple[ModelFile, ...]:
     """The files that are not here in full length."""
-    paths = {file: path_of(model, file) for file in model.files}
+    paths = {file: path_of(model, file) for file in settled(model).files}
     return tuple(
         file
         for file, path in paths.items()
-        if not path.is_file() or path.stat().st_size != file.size
+        if not path.is_file() or (file.sha256 and path.stat().st_size != file.size)
     )
 
 
@@ -205,6 +241,13 @@ def verify(model: Model, progress: Progress) -> None:
     _check_sizes(model)
     if missing(model):
         raise not_here(model)
+    model = settled(model)
+    if unknown := [file.name for file in model.files if not file.sha256]:
+        raise WeightsMissing(
+            f"{model.title} was not fetched by Glimpse3D: no checksum is known of {unknown[0]}",
+            f"run: glimpse3d models fetch {model.name}; it compares what is here with the hub",
+            model.name,
+        )
     for file in model.files:
         with progress.stage(f"verify {file.name}", file.size / model.size) as part:
             path = path_of(model, file)

@@ -52,7 +52,7 @@ def describe_all() -> dict[str, Any]:
         "settings": _rows(Settings),
         "presets": {name: to_dict(settings) for name, settings in PRESETS.items()},
         "automatic": {stage: list(names) for stage, names in plugins.AUTOMATIC.items()},
-        "backends": {stage: _backends(stage) for stage in plugins.BUILTIN},
+        "backends": {stage: _backends(stage) for stage in plugins.RECIPE},
     }
 
 
@@ -190,7 +190,7 @@ def check_settings(settings: Settings) -> None:
     Raises:
         InvalidSettings, UnknownBackend: naming what is wrong.
     """
-    for stage in plugins.BUILTIN:
+    for stage in plugins.RECIPE:
         chosen = getattr(settings, stage)
         names = plugins.AUTOMATIC[stage] if chosen == "auto" else (chosen,)
         for name in names:

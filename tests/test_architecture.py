@@ -29,8 +29,11 @@ CONTRACTS = tuple(
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
-        "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
+        "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
+        "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
+        "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
+        "models", "oriented_points", "pixel_values", "placement", "poisson", "simplify", "texture",
+        "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -39,6 +42,7 @@ _NAMES = (
     "cli_meter", "errors", "export.folder", "formats", "mesh_files", "splats.from_mesh", "types",
 )  # fmt: skip
 SPLAT_COMMANDS = tuple(f"glimpse3d.{name}" for name in _NAMES)
+EXPORTED = ("__version__", "export", "pictures", "splats")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
 
@@ -92,14 +96,16 @@ ALLOWED = {
     ),
     "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
     "glimpse3d.pipeline": Row(
-        ("numpy",), (*CONTRACTS, "glimpse3d.framing", "glimpse3d.plugins", "glimpse3d.splats")
+        ("numpy",), (*CONTRACTS, "glimpse3d.fusion", "glimpse3d.plugins", "glimpse3d.splats")
     ),
+    "glimpse3d.dif3d": Row(("numpy",), ("glimpse3d",)),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
     "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
     "glimpse3d.cli_models": Row(
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
     "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
+    "glimpse3d.cli_readers": Row(("PIL", "numpy"), ("glimpse3d",)),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
@@ -111,6 +117,15 @@ ALLOWED = {
         ("glimpse3d.errors", "glimpse3d.progress", *(f"glimpse3d.{name}" for name in WEIGHTS)),
     ),
     # Backends. That they do not import each other is checked by what they reach, see below.
+    "glimpse3d.pixel_values": Row(("PIL", "numpy"), ("glimpse3d.errors", "glimpse3d.types")),
+    "glimpse3d.pretrained": Row(("torch", "transformers"), ("glimpse3d.errors", *MATHS)),
+    **{
+        f"glimpse3d.{name}": Row(
+            (*COMPUTE, "torch"),
+            (*CONTRACTS, *MATHS, "glimpse3d.pretrained", f"glimpse3d.{name.partition('.')[0]}"),
+        )
+        for name in ("captions", "depth", "mattes.sam")
+    },
     "glimpse3d.mattes": Row(
         (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")
     ),
@@ -131,14 +146,7 @@ ALLOWED = {
     },
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
-        (
-            *CONTRACTS,
-            *MATHS,
-            "glimpse3d.__version__",
-            "glimpse3d.export",
-            "glimpse3d.pictures",
-            "glimpse3d.splats",
-        ),
+        (*CONTRACTS, *MATHS, *(f"glimpse3d.{name}" for name in EXPORTED)),
     ),
     "glimpse3d.unwrap": Row((*COMPUTE, "xatlas"), (*CONTRACTS, *MATHS)),
     # The server. What travels into the add-on knows neither numpy nor the core.
@@ -217,18 +225,16 @@ BACKENDS = {
     for name, target in targets.items()
 }
 LIGHT = (
-    "glimpse3d.__init__",
-    "glimpse3d.cli",
-    "glimpse3d.cli_models",
-    "glimpse3d.cli_options",
-    "glimpse3d.cli_splats",
-    "glimpse3d.models",
-    "glimpse3d.pipeline",
-    "glimpse3d.plugins",
-    "glimpse3d.weights",
+    *(
+        f"glimpse3d.{name}"
+        for name in (
+            "__init__", "cli", "cli_models", "cli_options", "cli_readers", "cli_splats", "models", "pipeline",
+            "plugins", "weights",
+        )
+    ),
     *CONTRACTS,
     *BACKENDS.values(),
-)
+)  # fmt: skip
 
 
 class Import(NamedTuple):
@@ -354,7 +360,8 @@ def shared_backends(modules: dict[str, str]) -> list[str]:
     found = []
     for backend, start in BACKENDS.items():
         for module in reached(start, modules, top_only=False):
-            if below(module, folders) and not module.endswith("__init__"):
+            shared = module.endswith("__init__") or below(module, MATHS)
+            if below(module, folders) and not shared:
                 first = owner.setdefault(module, backend)
                 if first != backend:
                     found.append(f"{first} and {backend} both lead to {module}")

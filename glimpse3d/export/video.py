@@ -20,7 +20,7 @@ import numpy as np
 from ..errors import BackendUnavailable, InvalidData, OutputFailed
 from ..progress import Progress
 from ..splats.render import RenderSettings, render
-from ..types import Camera, GaussianCloud
+from ..types import Camera, GaussianCloud, Image
 from .folder import output_errors
 
 WHITE = (1.0, 1.0, 1.0)
@@ -73,6 +73,30 @@ def write_turntable(
         for camera in progress.track(cameras, "frames of the turntable"):
             rgba = render(cloud, camera, settings).image().rgba
             write(np.ascontiguousarray(rgba[..., :3]).tobytes())
+
+
+def write_video(frames: Sequence[Image], fps: float, path: Path) -> None:
+    """Encode pictures, in order; what is transparent in them is shown in its own colour.
+
+    Args:
+        frames: all of one size, width and height even.
+        fps: pictures per second.
+        path: of the ``.mp4``; nothing is left of it if this fails.
+
+    Raises:
+        InvalidData: no pictures, or of odd or different sizes.
+        BackendUnavailable: there is no ffmpeg.
+        OutputFailed, DiskFull: the encoder could not write.
+    """
+    sizes = {(frame.width, frame.height) for frame in frames}
+    if len(sizes) != 1:
+        raise InvalidData("a video needs pictures, and all of one size")
+    width, height = sizes.pop()
+    if width % 2 or height % 2:
+        raise InvalidData(f"a video of {width} x {height} pixels has an odd side", "make it even")
+    with _encoder(path, width, height, fps) as write:
+        for frame in frames:
+            write(np.ascontiguousarray(frame.rgba[..., :3]).tobytes())
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import numpy as np
 from ..distance import distance_inside
 from ..framing import Frame, subject_box
 from ..isosurface import drop_debris, extract
+from ..placement import place
 from ..progress import Progress
 from ..simplify import simplify
 from ..stages import Detail
@@ -21,7 +22,6 @@ from ..types import Camera, Image, Mesh, Reconstruction
 from . import medial, revolution, silhouette
 from .frustum import Block, Frustum
 from .inflate import InflateSettings
-from .placement import place
 
 # A piece smaller than this part of the largest one's volume is debris of the cut-out.
 _DEBRIS = 1e-4

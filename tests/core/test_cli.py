@@ -24,7 +24,7 @@ def test_every_setting_has_a_flag_and_the_help_names_it(
     for row in describe(Settings):
         flag = "--format" if row["name"] == "formats" else "--" + row["name"].replace(".", "-")
         assert flag.replace("_", "-") in said
-    for stage in plugins.BUILTIN:
+    for stage in plugins.RECIPE:
         for backend in plugins.names(stage):
             for row in describe(plugins.find(stage, backend).Settings):
                 assert f"--{backend}-{row['name']}".replace("_", "-") in said

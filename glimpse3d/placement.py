@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..coords import rotation_about
+from .coords import rotation_about
 
 # OpenCV camera axes (x right, y down, z forward) to a level camera that looks along +Y.
 _HOUSE_FROM_LEVEL = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]])

@@ -1,0 +1,1 @@
+"""Caption backends, one a file: each says what a picture shows."""

@@ -1,0 +1,222 @@
+"""Weights as they come, for all readers alike: whole, of another model, damaged, absent."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import safetensors.torch
+import torch
+
+from glimpse3d import plugins
+from glimpse3d.captions.blip2 import Blip2, Blip2Settings
+from glimpse3d.depth.dpt import DPT, DPTSettings
+from glimpse3d.depth.glpn import GLPN, GLPNSettings
+from glimpse3d.errors import (
+    BackendUnavailable,
+    BadFile,
+    InvalidSettings,
+    OutOfMemory,
+    WeightsMissing,
+)
+from glimpse3d.mattes.sam import Sam, SamSettings
+from glimpse3d.pipeline import _backend
+from glimpse3d.progress import Progress
+from glimpse3d.settings import Settings
+from tests.readers import tiny
+
+
+class Reader(NamedTuple):
+    name: str
+    make: Any
+    backend: Any
+    settings: Any
+    known: str
+
+
+READERS = [
+    Reader("dpt", tiny.dpt, DPT, DPTSettings, "dpt-large"),
+    Reader("glpn", tiny.glpn, GLPN, GLPNSettings, "glpn-nyu"),
+    Reader("sam", tiny.sam, Sam, SamSettings, "sam"),
+    Reader("blip2", tiny.blip2, Blip2, Blip2Settings, "blip2"),
+]
+each_reader = pytest.mark.parametrize("reader", READERS, ids=lambda reader: reader.name)
+
+
+def load(reader: Reader, folder: Path | str, **settings: str) -> Any:
+    backend = reader.backend()
+    backend.load(reader.settings(weights=str(folder), device="cpu", **settings), Progress())
+    return backend
+
+
+def tensors(folder: Path) -> dict[str, torch.Tensor]:
+    return safetensors.torch.load_file(folder / "model.safetensors")
+
+
+@each_reader
+def test_every_tensor_of_the_file_is_taken_over(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    taken = load(reader, folder)._network.state_dict()
+    for name, value in tensors(folder).items():
+        assert name in taken and torch.equal(taken[name], value), name
+
+
+@each_reader
+def test_a_checkpoint_of_the_older_kind_gives_the_same(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    before = load(reader, folder)._network.state_dict()
+    torch.save(tensors(folder), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    after = load(reader, folder)._network.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+@each_reader
+def test_the_folder_of_another_model_is_refused(reader: Reader, tmp_path: Path) -> None:
+    other = tiny.glpn if reader.name != "glpn" else tiny.dpt
+    folder = other(tmp_path)
+    (folder / "tokenizer.json").write_text("{}", "utf-8")
+    with pytest.raises(BadFile, match=r"config\.json|tokenizer") as caught:
+        load(reader, folder)
+    assert caught.value.hint
+
+
+@each_reader
+def test_a_lacking_tensor_is_named_and_not_made_up(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    content = tensors(folder)
+    name = sorted(name for name in content if name.endswith("weight"))[0]
+    del content[name]
+    safetensors.torch.save_file(content, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BadFile, match="lack") as caught:
+        load(reader, folder)
+    assert name.rpartition(".")[0].rpartition(".")[2] in caught.value.message
+
+
+@each_reader
+def test_a_tensor_of_another_shape_is_refused(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    content = tensors(folder)
+    name = sorted(name for name, value in content.items() if value.ndim >= 2)[0]
+    content[name] = torch.cat([content[name]] * 2)
+    safetensors.torch.save_file(content, folder / "model.safetensors", {"format": "pt"})
+    with pytest.raises(BadFile, match="cannot be read"):
+        load(reader, folder)
+
+
+@each_reader
+def test_damaged_files_are_refused(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    backend = reader.backend()
+    for name, lengths in (("model.safetensors", (0, 50, -100)), ("config.json", (0, 30))):
+        whole = (folder / name).read_bytes()
+        for length in lengths:
+            (folder / name).write_bytes(whole[:length])
+            with pytest.raises(BadFile):
+                backend.load(reader.settings(weights=str(folder), device="cpu"), Progress())
+            assert not backend.loaded
+        (folder / name).write_bytes(whole)
+    for text in ("", "[]", "{", "\x00"):
+        (folder / "preprocessor_config.json").write_text(text, "utf-8")
+        with pytest.raises(BadFile, match="preprocessor"):
+            load(reader, folder)
+
+
+class Payload:
+    """Makes a folder when it is unpickled."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.mkdir, (str(self.path),)
+
+
+@each_reader
+def test_code_in_a_checkpoint_is_not_run(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    content = {**tensors(folder), "extra": Payload(tmp_path / "ran")}
+    torch.save(content, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(BadFile):
+        load(reader, folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@each_reader
+def test_code_named_in_the_configuration_is_not_run(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    values = json.loads((folder / "config.json").read_text("utf-8"))
+    values["auto_map"] = {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"}
+    (folder / "config.json").write_text(json.dumps(values), "utf-8")
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')", "utf-8")
+    load(reader, folder)
+    assert not (tmp_path / "ran").exists()
+
+
+@each_reader
+def test_an_incomplete_folder_says_what_it_lacks(reader: Reader, tmp_path: Path) -> None:
+    folder = reader.make(tmp_path)
+    for name in ("model.safetensors", "preprocessor_config.json", "config.json"):
+        (folder / name).unlink()
+        with pytest.raises(WeightsMissing, match=name.replace(".", r"\.")):
+            load(reader, folder)
+
+
+@each_reader
+def test_absent_weights_name_the_command_and_nothing_is_fetched(
+    reader: Reader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(WeightsMissing) as caught:
+        load(reader, reader.settings().weights)
+    assert caught.value.model == reader.known
+    assert f"glimpse3d models fetch {reader.known}" in caught.value.hint
+    assert not list(tmp_path.iterdir())
+
+
+@each_reader
+def test_devices_and_precisions_that_are_not_there_are_refused(
+    reader: Reader, tmp_path: Path
+) -> None:
+    folder = reader.make(tmp_path)
+    if not torch.cuda.is_available():
+        with pytest.raises(BackendUnavailable, match="CUDA"):
+            reader.backend().load(reader.settings(weights=str(folder), device="cuda"), Progress())
+    with pytest.raises(InvalidSettings):
+        load(reader, folder, precision="float16")
+    half = load(reader, folder, precision="bfloat16")
+    assert half._network.dtype is torch.bfloat16
+
+
+@each_reader
+def test_what_was_loaded_is_given_back(reader: Reader, tmp_path: Path) -> None:
+    backend = load(reader, reader.make(tmp_path))
+    assert backend.loaded
+    backend.unload()
+    assert not backend.loaded and backend._network is None
+
+
+def test_where_a_stage_does_not_fit_beside_the_others_they_make_room(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The real SAM is loaded; a depth estimator that wants all memory for itself comes after."""
+    monkeypatch.setattr(plugins, "_made", {})
+    matte = plugins.backend("matte", "sam")
+    matte.load(SamSettings(weights=str(tiny.sam(tmp_path / "sam")), device="cpu"), Progress())
+    estimator = plugins.backend("depth", "dpt")
+    whole = estimator.load
+
+    def greedy(settings: DPTSettings, progress: Progress) -> None:
+        if matte.loaded:
+            raise OutOfMemory("the GPU ran out of memory")
+        whole(settings, progress)
+
+    monkeypatch.setattr(estimator, "load", greedy)
+    folder = tiny.dpt(tmp_path / "dpt")
+    settings = Settings(options={"dpt": {"weights": str(folder), "device": "cpu"}})
+    _backend("depth", "dpt", settings, Progress())
+    assert estimator.loaded and not matte.loaded
