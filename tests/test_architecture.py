@@ -7,8 +7,6 @@ as a literal name given to ``import_module``.
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +14,8 @@ import pytest
 
 from glimpse3d import plugins
 from inference_server import WIRE_SIDE
+from tests.import_reading import PACKAGES, ROOT, Import, below, imports_of, modules_under
 
-ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("blender_addon", "glimpse3d", "inference_server", "addon_build", "training")
 LONGEST_FILE = 500
 
 CONTRACTS = tuple(
@@ -228,72 +225,13 @@ LIGHT = (
     *(
         f"glimpse3d.{name}"
         for name in (
-            "__init__", "cli", "cli_models", "cli_options", "cli_readers", "cli_splats", "models", "pipeline",
-            "plugins", "weights",
+            "__init__", "cli", "cli_models", "cli_options", "cli_readers", "cli_splats", "models",
+            "pipeline", "plugins", "weights",
         )
     ),
     *CONTRACTS,
     *BACKENDS.values(),
 )  # fmt: skip
-
-
-class Import(NamedTuple):
-    """``name`` is dotted and absolute; ``top`` is true if importing the module imports it too."""
-
-    name: str
-    line: int
-    top: bool
-
-
-def modules_under(root: Path) -> dict[str, str]:
-    """Module name -> source; a package is named ``package.__init__``."""
-    files = [path for package in PACKAGES for path in (root / package).rglob("*.py")]
-    if (root / "build.py").exists():
-        files.append(root / "build.py")
-    return {
-        ".".join(path.relative_to(root).with_suffix("").parts): path.read_text("utf-8")
-        for path in files
-    }
-
-
-@cache
-def imports_of(module: str, source: str) -> list[Import]:
-    return list(_imports(ast.parse(source), module, top=True))
-
-
-def _imports(node: ast.AST, module: str, top: bool) -> Iterator[Import]:
-    for child in ast.iter_child_nodes(node):
-        for name in _names(child, module):
-            yield Import(name, child.lineno, top)
-        hidden = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        typing_only = isinstance(child, ast.If) and "TYPE_CHECKING" in ast.unparse(child.test)
-        yield from _imports(child, module, top and not hidden and not typing_only)
-
-
-def _names(node: ast.AST, module: str) -> list[str]:
-    if isinstance(node, ast.Import):
-        return [alias.name for alias in node.names]
-    if isinstance(node, ast.ImportFrom):
-        base = _absolute("." * node.level + (node.module or ""), module)
-        return [base if alias.name == "*" else f"{base}.{alias.name}" for alias in node.names]
-    if isinstance(node, ast.Call) and node.args and isinstance(node.args[0], ast.Constant):
-        name = node.args[0].value
-        called = ast.unparse(node.func).rpartition(".")[2]
-        if called in ("import_module", "__import__") and isinstance(name, str):
-            return [_absolute(name, module)]
-    return []
-
-
-def _absolute(name: str, module: str) -> str:
-    plain = name.lstrip(".")
-    level = len(name) - len(plain)
-    if not level:
-        return plain
-    return ".".join([*module.split(".")[:-level], *([plain] if plain else [])])
-
-
-def below(name: str, prefixes: tuple[str, ...]) -> bool:
-    return any(name == each or name.startswith(f"{each}.") for each in prefixes)
 
 
 def row_for(module: str) -> Row:

@@ -192,9 +192,7 @@ def test_depth_that_says_nothing_is_refused_with_a_hint() -> None:
         "pixels": Depth(np.ones((height, width - 1)), DepthKind.METRIC),
         "everywhere": Depth(level, DepthKind.METRIC),
         "5 everywhere": Depth(np.full((height, width), 5.0), DepthKind.DISPARITY),
-        "nowhere": Depth(
-            of.metric.values, DepthKind.METRIC, None, of.cutout.rgba[..., 3] == 0
-        ),
+        "nowhere": Depth(of.metric.values, DepthKind.METRIC, None, of.cutout.rgba[..., 3] == 0),
     }
     for said, depth in bad.items():
         with pytest.raises(InvalidData, match=said) as caught:
@@ -236,9 +234,7 @@ def test_it_is_a_backend_that_reports_stops_and_refuses_bad_settings() -> None:
     assert fractions == sorted(fractions) and len(fractions) >= 6
     assert fractions[-1] == pytest.approx(1.0)
     with pytest.raises(Cancelled):
-        backend.from_depth(
-            of.cutout, of.metric, settings, DRAFT, Progress(cancelled=lambda: True)
-        )
+        backend.from_depth(of.cutout, of.metric, settings, DRAFT, Progress(cancelled=lambda: True))
     for bad in ({"back": "none"}, {"resolution": 8}, {"field_of_view": 0}, {"thickness": 0}):
         with pytest.raises(InvalidSettings):
             ReliefSettings(**bad)  # type: ignore[arg-type]
