@@ -55,8 +55,8 @@ def run(
     progress = progress or Progress()
     prompt = prompt or Prompt()
     check_prompt(image, prompt)
-    check_ready(settings)
     check_detail(settings)
+    plugins.check_ready(settings)
     try:
         return _run(image, settings, progress, prompt)
     except MemoryError as error:
@@ -69,7 +69,7 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
     with _timed(timings, "matte"), progress.stage("matte", 0.2) as part:
         cutout, choices["matte"] = _cut_out(image, settings, prompt, part)
     depth = None
-    if builds_on_depth(settings) or settings.detail == "depth":
+    if plugins.builds_on_depth(settings) or settings.detail == "depth":
         with _timed(timings, "depth"), progress.stage("depth", 0.1) as part:
             depth, choices["depth"] = _estimate_depth(image, settings, part)
     with _timed(timings, "reconstructor"), progress.stage("reconstructor", 0.5) as part:
@@ -160,18 +160,13 @@ def choose_matte(image: Image, settings: Settings) -> Choice:
     raise InvalidData("no cut-out backend can work on this picture", "; ".join(passed))
 
 
-def builds_on_depth(settings: Settings) -> bool:
-    """Whether the reconstructor that is asked for needs depth."""
-    return isinstance(plugins.backend("reconstructor", settings.reconstructor), DepthReconstructor)
-
-
 def check_detail(settings: Settings) -> None:
     """Refuse to refine with depth what is made of it.
 
     Raises:
         InvalidSettings: the reconstructor builds on depth already.
     """
-    if settings.detail == "depth" and builds_on_depth(settings):
+    if settings.detail == "depth" and plugins.builds_on_depth(settings):
         raise InvalidSettings(
             "detail",
             f"{settings.reconstructor} is made of the picture's depth already",
@@ -198,18 +193,6 @@ def check_prompt(image: Image, prompt: Prompt) -> None:
                 f"the box reaches beyond the picture of {image.width} x {image.height} pixels",
                 "give left,top,right,bottom in pixels of the picture",
             )
-
-
-def check_ready(settings: Settings) -> None:
-    """Refuse a run whose end is known now: a backend asked for by name lacks what it needs.
-
-    Raises:
-        BackendUnavailable, WeightsMissing, BadFile: of the first such backend.
-    """
-    for stage in plugins.BUILTIN:
-        name = getattr(settings, stage)
-        if name != "auto":
-            plugins.check_ready(stage, name, _own(stage, name, settings))
 
 
 def hold_to_prompt(cutout: Image, prompt: Prompt) -> Image:

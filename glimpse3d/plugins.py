@@ -13,8 +13,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from .errors import BackendUnavailable, UnknownBackend
-from .settings import changed
-from .stages import WithWeights
+from .settings import Settings, changed
+from .stages import DepthReconstructor, WithWeights
 
 BUILTIN: dict[str, dict[str, str]] = {
     "matte": {
@@ -90,15 +90,32 @@ def unload_others(stage: str, name: str) -> None:
             each.unload()
 
 
-def check_ready(stage: str, name: str, settings: Any) -> None:
-    """Refuse a backend that lacks a package or its weights, before anything is computed.
+def builds_on_depth(settings: Settings) -> bool:
+    """Whether the reconstructor that is asked for needs depth."""
+    return isinstance(backend("reconstructor", settings.reconstructor), DepthReconstructor)
+
+
+def asked_for(settings: Settings) -> list[tuple[str, str]]:
+    """Stage and backend of everything that a run asks for by name."""
+    stages = list(RECIPE)
+    if settings.detail != "depth" and not builds_on_depth(settings):
+        stages.remove("depth")
+    chosen = [(stage, getattr(settings, stage)) for stage in stages]
+    return [(stage, name) for stage, name in chosen if name != "auto"]
+
+
+def check_ready(settings: Settings) -> None:
+    """Refuse a run whose end is known now: a backend asked for by name lacks what it needs.
 
     Raises:
+        UnknownBackend, InvalidSettings: there is no such backend, or it has no such option.
         BackendUnavailable, WeightsMissing, BadFile: as far as a look at the disk tells.
     """
-    found = backend(stage, name)
-    if isinstance(found, WithWeights):
-        found.check_ready(settings)
+    for stage, name in asked_for(settings):
+        found = backend(stage, name)
+        if isinstance(found, WithWeights):
+            options = settings.options.get(name, {})
+            found.check_ready(settings_for(stage, name, settings.preset, options))
 
 
 def settings_for(stage: str, name: str, preset: str, options: Mapping[str, Any]) -> Any:

@@ -150,7 +150,7 @@ def check_request(body: Mapping[str, Any]) -> None:
     prompt_box(body)
     settings = settings_of(body)
     check_settings(settings)
-    check_ready(settings)
+    plugins.check_ready(settings)
 
 
 def settings_of(body: Mapping[str, Any]) -> Settings:
@@ -195,17 +195,3 @@ def check_settings(settings: Settings) -> None:
         names = plugins.AUTOMATIC[stage] if chosen == "auto" else (chosen,)
         for name in names:
             plugins.settings_for(stage, name, settings.preset, settings.options.get(name, {}))
-
-
-def check_ready(settings: Settings) -> None:
-    """Refuse a job for which a backend asked for by name lacks a package or its weights.
-
-    Raises:
-        BackendUnavailable, WeightsMissing, BadFile: as far as a look at the disk tells.
-    """
-    for stage in plugins.BUILTIN:
-        name = getattr(settings, stage)
-        if name != "auto":
-            options = settings.options.get(name, {})
-            own = plugins.settings_for(stage, name, settings.preset, options)
-            plugins.check_ready(stage, name, own)
