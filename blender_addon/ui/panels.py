@@ -169,7 +169,8 @@ def _draw_method(layout: bpy.types.UILayout, chosen: str, here: Session) -> None
     waiting = [
         each.settings.get("reconstructor") for each in newest if words.waits_for_weights(each)
     ]
-    for name in dict.fromkeys([chosen, *waiting]):
+    under_way = [here.weights.fetch.backend] if here.weights.fetch is not None else []
+    for name in dict.fromkeys([chosen, *waiting, *under_way]):  # a download is never hidden
         if isinstance(name, str) and (want := here.weights.wanted(name)) is not None:
             _draw_want(layout.box(), want, here)
     if here.weights.problem is not None:

@@ -96,6 +96,9 @@ def test_cancel_keeps_what_came_and_the_button_says_how_much_is_left(
     bpy.ops.glimpse3d.choose_method(name="tiny")
     bpy.ops.glimpse3d.fetch_weights(backend="tiny")
     ui.until(lambda: ui.session.weights.fetch.fraction > 0.2)
+    bpy.ops.glimpse3d.choose_method(name="inflate")
+    assert "Fetching the weights of Tiny TripoSR" in drawn(PANEL)  # a download is never hidden
+    bpy.ops.glimpse3d.choose_method(name="tiny")
     bpy.ops.glimpse3d.cancel_fetch()
     assert "Cancelling" in drawn(PANEL)
     ui.until(lambda: ui.session.weights.fetch is None)
