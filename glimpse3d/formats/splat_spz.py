@@ -267,7 +267,7 @@ def _packed(block: GaussianCloud, layout: _Layout) -> dict[str, bytes]:
     higher = block.sh[:, 1:].reshape(count, -1)
     steps = np.full(higher.shape[1], _STEP_HIGHER)
     steps[:9] = _STEP_1
-    levels = np.floor((np.rint(higher * 128) + 128 + steps // 2) / steps) * steps
+    levels = np.floor((np.rint(np.clip(higher, -1, 1) * 128) + 128 + steps // 2) / steps) * steps
     rotate = _pack_smallest_three if layout.version >= 3 else _pack_first_three
     tables = {
         "positions": _pack_positions(block.means, layout),
