@@ -110,13 +110,24 @@ ALLOWED = {
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
-    # Rasterisers of tensors; the one of arrays, and ``render``, know no torch.
+    # Rasterisers of tensors and fitting; what draws arrays, and what a fit is asked, know no torch.
     **{
-        f"glimpse3d.splats.backend_{name}": Row(
-            ("numpy", "torch", *foreign), (*CONTRACTS, *MATHS, "glimpse3d.splats")
+        f"glimpse3d.splats.{name}": Row(
+            ("gsplat", "numba", "numpy", "torch"), (*CONTRACTS, *MATHS, "glimpse3d.splats")
         )
-        for name, foreign in {"cpu": (), "torch": (), "gsplat": ("gsplat",)}.items()
-    },
+        for name in (
+            "backend_cpu",
+            "backend_gsplat",
+            "backend_torch",
+            "disagreement",
+            "fit_state",
+            "optimise",
+            "parameters",
+            "ssim",
+            "strategies",
+            "targets",
+        )
+    },  # fmt: skip
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (

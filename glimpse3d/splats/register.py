@@ -127,7 +127,9 @@ class _Scene:
     def rendered(self, values: np.ndarray) -> list[np.ndarray]:
         """(H, W, 4) premultiplied, one a view, of the cloud moved by (6,) values."""
         moved = self.similarity(values).apply(self.cloud)
-        splats = Splats(moved.means, moved.rotations, moved.scales * _SHRINK, moved.opacities, moved.sh)
+        splats = Splats(
+            moved.means, moved.rotations, moved.scales * _SHRINK, moved.opacities, moved.sh
+        )
         settings = RasterSettings(eps2d=_BLUR, sh_degree=moved.sh_degree)
         return [_soft(np.dstack(_draw(splats, camera, settings))) for camera in self.cameras]
 
@@ -214,9 +216,7 @@ def _scene(
     low, high = np.quantile(cloud.means, [0.01, 0.99], axis=0)
     size = max(float((high - low).max()), 1e-9)
     soft = [_soft(rgba) for rgba in pictures]
-    edges = [
-        _edge(rgba[..., 3], camera, size) for rgba, camera in zip(soft, cameras, strict=True)
-    ]
+    edges = [_edge(rgba[..., 3], camera, size) for rgba, camera in zip(soft, cameras, strict=True)]
     return _Scene(_thinned(cloud, count), cameras, soft, edges, size, color)
 
 
@@ -278,9 +278,7 @@ def _by_moments(scene: _Scene, tilt: float) -> np.ndarray:
     for _ in range(_MOMENT_ROUNDS):
         rows, sides, ratios = [], [], []
         drawn = [_moments(picture[..., 3]) for picture in scene.rendered(values)]
-        for camera, (area, centre), (wish, aim) in zip(
-            scene.cameras, drawn, wanted, strict=True
-        ):
+        for camera, (area, centre), (wish, aim) in zip(scene.cameras, drawn, wanted, strict=True):
             if area > 0:
                 ratios.append(0.5 * np.log(wish / area))
             else:
