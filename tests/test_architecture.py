@@ -57,6 +57,12 @@ class Row(NamedTuple):
     ours: tuple[str, ...]
 
 
+TENSOR_FILES = (
+    "backend_cpu", "backend_gsplat", "backend_torch", "disagreement", "fit_state", "optimise",
+    "parameters", "ssim", "strategies", "targets",
+)  # fmt: skip
+TENSORS = Row(("gsplat", "numba", "numpy", "torch"), (*CONTRACTS, *MATHS, "glimpse3d.splats"))
+
 ALLOWED = {
     "build": Row((), ()),
     "addon_build": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
@@ -110,24 +116,8 @@ ALLOWED = {
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
-    # Rasterisers of tensors and fitting; what draws arrays, and what a fit is asked, know no torch.
-    **{
-        f"glimpse3d.splats.{name}": Row(
-            ("gsplat", "numba", "numpy", "torch"), (*CONTRACTS, *MATHS, "glimpse3d.splats")
-        )
-        for name in (
-            "backend_cpu",
-            "backend_gsplat",
-            "backend_torch",
-            "disagreement",
-            "fit_state",
-            "optimise",
-            "parameters",
-            "ssim",
-            "strategies",
-            "targets",
-        )
-    },  # fmt: skip
+    # What draws arrays, and what a fit is asked, know no torch.
+    **{f"glimpse3d.splats.{name}": TENSORS for name in TENSOR_FILES},
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (
@@ -203,19 +193,8 @@ BACKENDS = {
     for stage, targets in plugins.BUILTIN.items()
     for name, target in targets.items()
 }
-LIGHT = (
-    "glimpse3d.__init__",
-    "glimpse3d.cli",
-    "glimpse3d.cli_models",
-    "glimpse3d.cli_options",
-    "glimpse3d.cli_splats",
-    "glimpse3d.models",
-    "glimpse3d.pipeline",
-    "glimpse3d.plugins",
-    "glimpse3d.weights",
-    *CONTRACTS,
-    *BACKENDS.values(),
-)
+_LIGHT = "__init__ cli cli_models cli_options cli_splats models pipeline plugins weights"
+LIGHT = (*(f"glimpse3d.{name}" for name in _LIGHT.split()), *CONTRACTS, *BACKENDS.values())
 
 
 class Import(NamedTuple):
