@@ -1,6 +1,6 @@
 """How good splats become in how many seconds, on a knot that is known exactly.
 
-Owns what ``python benchmarks/optimise.py`` prints and writes to ``benchmarks/results/optimise.csv``:
+Owns what ``python benchmarks/optimise.py`` prints and writes to ``results/optimise.csv`` beside it:
 the decibels over white of 6 of 24 views that the fit never sees, beside the CPU seconds of the fit,
 the looks at those views included, compiling and drawing the truth not. The baseline starts as the
 first splat trainers do (Kerbl et al. 2023): random points, balls as large as the distance to their
