@@ -176,7 +176,7 @@ def _backgrounds(splats: Splats, count: int, settings: RasterSettings) -> np.nda
     color_channels = splats.colors.shape[-1] if settings.render_mode.startswith("RGB") else 0
     behind = np.zeros((count, color_channels), np.float32)
     if settings.backgrounds is not None and color_channels:
-        behind = np.ascontiguousarray(settings.backgrounds, np.float32)
+        behind = np.array(settings.backgrounds, np.float32)  # a copy: it is kept for the way back
     if settings.render_mode.endswith("D"):
         behind = np.concatenate([behind, np.zeros((count, 1), np.float32)], axis=1)
     return behind
