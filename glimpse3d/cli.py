@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, cli_meter, cli_models, cli_splats, plugins
+from . import __version__, cli_meter, cli_models, cli_optimise, cli_splats, plugins
 from .cli_options import add_settings, box_from, settings_from
 from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
 from .progress import Progress
@@ -95,6 +95,7 @@ def _parser(serving: bool = False) -> argparse.ArgumentParser:
 
     cli_models.add_models(commands)
     cli_splats.add_splats(commands)
+    cli_optimise.add_optimise(commands)
     serve = commands.add_parser("serve", help="run the inference server for Blender and others")
     if serving:
         _server_commands().add_serve(serve)

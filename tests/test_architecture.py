@@ -94,6 +94,7 @@ ALLOWED = {
         (), tuple(f"glimpse3d.{name}" for name in ("cli_meter", "errors", "hub", *WEIGHTS))
     ),
     "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
+    "glimpse3d.cli_optimise": Row((), ("glimpse3d",)),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),

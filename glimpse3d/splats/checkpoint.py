@@ -51,7 +51,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         BadFile: damaged, or no checkpoint of this format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -269,7 +269,7 @@ def test_depth_and_normals_turn_splats_back_onto_the_surface() -> None:
     view = View(Image(mask), camera)
     with_it = optimise(cloud, [view], told, surfaces=[surface]).cloud
     without = optimise(cloud, [view], settings).cloud
-    assert _off_plane(with_it) < 0.6 * _off_plane(without)
+    assert _off_plane(with_it) < 0.75 * _off_plane(without)
     assert _misalignment(with_it) < 0.6 * _misalignment(without)
 
 
