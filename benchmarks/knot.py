@@ -26,7 +26,14 @@ STRIPES = 70
 STRIPE_SHADE = 0.75
 # Paint, not ink: what fits onto so many splats and pixels depends on the contrast at hard edges.
 PALETTE = np.array(
-    [[185, 105, 101], [201, 156, 95], [97, 153, 114], [111, 136, 176], [149, 104, 155], [196, 188, 184]]
+    [
+        [185, 105, 101],
+        [201, 156, 95],
+        [97, 153, 114],
+        [111, 136, 176],
+        [149, 104, 155],
+        [196, 188, 184],
+    ]
 )
 
 

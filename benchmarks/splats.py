@@ -1,8 +1,9 @@
-"""How fast splats are made and drawn on one thread, beside the plain numpy renderer of the tests.
+"""How fast splats are made, drawn and pulled: beside plain torch, in every mode, at nine sizes.
 
 Owns what ``python benchmarks/splats.py`` prints and writes into ``benchmarks/results/splats.csv``.
-Times are CPU milliseconds of one thread, the smallest of several runs; the ratio of two of them,
-taken in one process, hardly depends on the machine.
+Times are CPU milliseconds of one thread, the smallest of several runs, and what is compared runs
+in turns: the ratio of two of them hardly depends on the machine. Times of two threads are by the
+clock, and mean something on an idle machine alone.
 """
 
 from __future__ import annotations
@@ -11,11 +12,11 @@ import argparse
 import csv
 import sys
 import time
-from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from splat_timing import Row, interleaved
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -30,20 +31,12 @@ from glimpse3d.splats.rasterization import (  # noqa: E402
     rasterize,
 )
 from glimpse3d.splats.render import render  # noqa: E402
-from glimpse3d.types import Camera, Mesh  # noqa: E402
+from glimpse3d.types import GaussianCloud, Mesh  # noqa: E402
 from tests import reference_renderer  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "splats.csv"
-COUNT, SIZE = 30_000, 512
-SETTINGS = RasterSettings(sh_degree=0)
-
-
-class Row(NamedTuple):
-    """One measured time; ``ratio`` is the plain renderer's time over it, empty where it is none."""
-
-    what: str
-    cpu_ms: float
-    ratio: float | None = None
+COUNTS = (10_000, 30_000, 100_000)
+PLAIN = RasterSettings(sh_degree=0)
 
 
 def bumpy_ball(rows: int = 160) -> Mesh:
@@ -66,49 +59,42 @@ def bumpy_ball(rows: int = 160) -> Mesh:
     )
 
 
-def milliseconds(work: Callable[[], object], runs: int) -> float:
-    """CPU milliseconds of the quickest of several runs; one run before warms the caches."""
-    work()
-    times = []
-    for _ in range(runs):
-        start = time.process_time()
-        work()
-        times.append(time.process_time() - start)
-    return 1000 * min(times)
-
-
-def measure(runs: int) -> list[Row]:
-    """Draw one cloud with both renderers; make another."""
-    mesh = bumpy_ball()
-    cloud = gaussians_from_mesh(mesh, COUNT, 0, Progress())
-    lens = coords.Lens.from_field_of_view(40, SIZE, SIZE)
+def measure_arrays(cloud: GaussianCloud, mesh: Mesh, runs: int) -> list[Row]:
+    """Pictures without torch, beside the tests' plain numpy renderer; splats from a mesh."""
+    lens = coords.Lens.from_field_of_view(40, 512, 512)
     camera = coords.orbit_camera(20, 15, 1.4, lens)
     splats = Splats(cloud.means, cloud.rotations, cloud.scales, cloud.opacities, cloud.sh)
-    scene = splats, one_camera(camera), SETTINGS
-    agree(scene)
-    plain = milliseconds(lambda: reference_renderer.draw(*scene), 2)
-    raster = milliseconds(lambda: rasterize(*scene), runs)
-    drawn = milliseconds(lambda: render(cloud, camera).image(), runs)
-    made = milliseconds(lambda: gaussians_from_mesh(mesh, 100_000, 0, Progress()), 3)
-    named = f"{COUNT} splats at {SIZE}x{SIZE}"
+    views = Cameras(camera.camera_from_world[None], camera.K[None], camera.width, camera.height)
+    drawn = splats, views, PLAIN
+    difference = np.abs(rasterize(*drawn)[0] - reference_renderer.draw(*drawn)[0]).max()
+    if difference > 0.01:
+        raise SystemExit(f"the two renderers differ by {difference:.3f}")
+    clock = time.process_time
+    plain = interleaved({"plain": lambda: reference_renderer.draw(*drawn)}, 2, clock)["plain"]
+    works = {
+        "rasterize on one thread": lambda: rasterize(*drawn),
+        "render to an 8-bit image": lambda: render(cloud, camera).image(),
+    }
+    best = interleaved(works, runs, clock)
+    made = {"made": lambda: gaussians_from_mesh(mesh, 100_000, 0, Progress())}
+    named = f"{len(cloud)} splats at 512x512"
     return [
         Row(f"{named}: plain numpy renderer", plain, 1.0),
-        Row(f"{named}: rasterize on one thread", raster, plain / raster),
-        Row(f"{named}: render to an 8-bit image", drawn, plain / drawn),
-        Row(f"100000 splats from {len(mesh.faces)} triangles", made),
+        *(Row(f"{named}: {name}", best[name], plain / best[name]) for name in works),
+        Row(f"100000 splats from {len(mesh.faces)} triangles", interleaved(made, 3, clock)["made"]),
     ]
 
 
-def one_camera(camera: Camera) -> Cameras:
-    return Cameras(camera.camera_from_world[None], camera.K[None], camera.width, camera.height)
+def measure(runs: int) -> list[Row]:
+    """All of it, on one bumpy ball."""
+    mesh = bumpy_ball()
+    clouds = {count: gaussians_from_mesh(mesh, count, 0, Progress()) for count in COUNTS}
+    rows = measure_arrays(clouds[30_000], mesh, runs)
+    if find_spec("torch") is None:
+        return rows
+    import splat_gradients
 
-
-def agree(scene: tuple[Splats, Cameras, RasterSettings]) -> None:
-    """Refuse to time pictures that are not the same."""
-    ours, theirs = rasterize(*scene)[0], reference_renderer.draw(*scene)[0]
-    difference = float(np.abs(ours - theirs).max())
-    if difference > 0.01:
-        raise SystemExit(f"the two renderers differ by {difference:.3f}")
+    return [*splat_gradients.measure(clouds, runs), *rows]
 
 
 def write(rows: list[Row], path: Path) -> None:
@@ -118,20 +104,24 @@ def write(rows: list[Row], path: Path) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(Row._fields)
         for row in rows:
-            ratio = "" if row.ratio is None else f"{row.ratio:.1f}"
-            table.writerow([row.what, f"{row.cpu_ms:.1f}", ratio])
+            table.writerow([row.what, *("" if each is None else f"{each:.1f}" for each in row[1:])])
 
 
 def main(argv: list[str]) -> int:
-    """Measure, print and write."""
+    """Measure, print and write what is whole."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=20, help="the quickest of so many counts")
     parser.add_argument("--out", type=Path, default=RESULTS, help="the CSV file to write")
     given = parser.parse_args(argv)
     rows = measure(given.runs)
     for row in rows:
-        ratio = "" if row.ratio is None else f"{row.ratio:8.1f} x"
-        print(f"{row.what:48} {row.cpu_ms:9.1f} ms {ratio}", flush=True)
+        told = zip(Row._fields[1:], row[1:], strict=True)
+        print(
+            row.what, *(f"{name} {each:.1f}" for name, each in told if each is not None), sep="  "
+        )
+    if find_spec("torch") is None:
+        print("gradients were not measured, and nothing was written: that needs the extra optimise")
+        return 0
     write(rows, given.out)
     return 0
 

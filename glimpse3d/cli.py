@@ -16,7 +16,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from . import __version__, cli_meter, cli_models, cli_readers, cli_splats, plugins
+from . import __version__, cli_meter, cli_models, cli_optimise, cli_readers, cli_splats, plugins
 from .cli_options import add_settings, box_from, settings_from
 from .errors import BackendUnavailable, Glimpse3DError, InvalidSettings, WeightsMissing, unexpected
 from .progress import Progress
@@ -111,6 +111,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         if name == wanted:
             _server_commands().COMMANDS[name](own)
     cli_splats.add_splats(commands)
+    cli_optimise.add_optimise(commands)
     return parser
 
 

@@ -70,6 +70,12 @@ def _add(group: Any, flag: str, destination: str, row: dict[str, Any]) -> None:
         )
 
 
+def add_fields(group: Any, settings_type: type) -> None:
+    """Give ``group`` a flag for every field; a flag not given leaves no trace."""
+    for row in describe(settings_type):
+        _add(group, row["name"], row["name"], row)
+
+
 def _by_preset(name: str) -> str:
     values = []
     for each in ("draft", "standard", "high"):

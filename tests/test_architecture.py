@@ -68,6 +68,12 @@ class Row(NamedTuple):
     ours: tuple[str, ...]
 
 
+TENSOR_FILES = (
+    "backend_cpu", "backend_gsplat", "backend_torch", "disagreement", "fit_state", "optimise",
+    "parameters", "ssim", "strategies", "targets",
+)  # fmt: skip
+TENSORS = Row(("gsplat", "numba", "numpy", "torch"), (*CONTRACTS, *MATHS, "glimpse3d.splats"))
+
 ALLOWED = {
     "build": Row((), ()),
     "addon_build": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
@@ -103,6 +109,7 @@ ALLOWED = {
     ),
     "glimpse3d.cli_splats": Row((), SPLAT_COMMANDS),
     "glimpse3d.cli_readers": Row(("PIL", "numpy"), ("glimpse3d",)),
+    "glimpse3d.cli_optimise": Row((), ("glimpse3d",)),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
@@ -134,13 +141,8 @@ ALLOWED = {
         (*CONTRACTS, *MATHS, "glimpse3d.reconstructors.triposr"),
     ),
     "glimpse3d.splats": Row(COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.splats")),
-    # Rasterisers of tensors; the one of arrays, and ``render``, know no torch.
-    **{
-        f"glimpse3d.splats.backend_{name}": Row(
-            ("numpy", "torch", *foreign), (*CONTRACTS, *MATHS, "glimpse3d.splats")
-        )
-        for name, foreign in {"cpu": (), "torch": (), "gsplat": ("gsplat",)}.items()
-    },
+    # What draws arrays, and what a fit is asked, know no torch.
+    **{f"glimpse3d.splats.{name}": TENSORS for name in TENSOR_FILES},
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (*CONTRACTS, *MATHS, *(f"glimpse3d.{name}" for name in EXPORTED)),
@@ -221,17 +223,11 @@ BACKENDS = {
     for stage, targets in plugins.BUILTIN.items()
     for name, target in targets.items()
 }
-LIGHT = (
-    *(
-        f"glimpse3d.{name}"
-        for name in (
-            "__init__", "cli", "cli_models", "cli_options", "cli_readers", "cli_splats", "models",
-            "pipeline", "plugins", "weights",
-        )
-    ),
-    *CONTRACTS,
-    *BACKENDS.values(),
-)  # fmt: skip
+_LIGHT = (
+    "__init__ cli cli_models cli_optimise cli_options cli_readers cli_splats models pipeline"
+    " plugins weights"
+)
+LIGHT = (*(f"glimpse3d.{name}" for name in _LIGHT.split()), *CONTRACTS, *BACKENDS.values())
 
 
 def row_for(module: str) -> Row:

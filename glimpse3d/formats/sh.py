@@ -44,7 +44,8 @@ def to_color(coefficient: np.ndarray) -> np.ndarray:
 
 def basis(directions: np.ndarray, degree: int) -> np.ndarray:
     """(N, (degree + 1)^2) values for unit ``directions`` (N, 3), degree 0 to 3."""
-    return np.stack(polynomials(*directions.T, degree), axis=1)
+    x, y, z = directions.T
+    return np.stack(polynomials(x, y, z, degree), axis=1)
 
 
 def polynomials(x: Any, y: Any, z: Any, degree: int) -> list[Any]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..coords import rotate_cloud
-from ..errors import BadFile
+from ..errors import BadFile, OutOfMemory
 from ..types import GaussianCloud
 from .splat_axes import FILE_FROM_HOUSE, Axes
 
@@ -140,10 +140,16 @@ def read_all(source: Source, axes: Axes | None = None) -> Contents:
 
     Raises:
         BadFile: none of the splats can be drawn.
+        OutOfMemory: there are too many for this machine.
     """
     axes = axes or source.axes
     count = source.count
-    cloud = _room(count, source.degree)
+    try:
+        cloud = _room(count, source.degree)
+    except MemoryError as error:
+        raise OutOfMemory(
+            f"{count} splats do not fit into memory", "use a larger machine"
+        ) from error
     house_from_file = FILE_FROM_HOUSE[axes].T
     filled, repairs = 0, Repairs()
     for start in range(0, count, BLOCK):

@@ -200,8 +200,9 @@ def _along_curve(means: np.ndarray) -> np.ndarray:
     """(N,) the order of the splats along a Morton curve through their box."""
     if not len(means):
         return np.empty(0, np.intp)
-    low = means.min(axis=0)
-    cells = (means - low) * np.float32(1023) / np.maximum(np.ptp(means, axis=0), 1e-20)
+    places = means.astype(np.float64)  # the box of what float32 holds may be too large for it
+    low = places.min(axis=0)
+    cells = (places - low) * 1023 / np.maximum(np.ptp(places, axis=0), 1e-20)
     key = np.zeros(len(means), np.uint32)
     for axis, column in enumerate(cells.astype(np.uint32).T):
         for shift, mask in ((16, 0x030000FF), (8, 0x0300F00F), (4, 0x030C30C3), (2, 0x09249249)):
@@ -218,7 +219,7 @@ def _packed(block: GaussianCloud) -> tuple[np.ndarray, np.ndarray]:
     chunks = -(-count // _CHUNK)
     # The last splat fills the last chunk up; its bounds are those of the splats it has.
     padded = np.concatenate([values, np.repeat(values[-1:], chunks * _CHUNK - count, axis=0)])
-    groups = padded.astype(np.float32).reshape(chunks, _CHUNK, 9)
+    groups = padded.astype(np.float64).reshape(chunks, _CHUNK, 9)
     low, high = groups.min(axis=1), groups.max(axis=1)
     span = (high - low)[:, None]
     shares = np.divide(groups - low[:, None], span, out=np.zeros_like(groups), where=span >= 1e-5)
@@ -236,8 +237,8 @@ def _packed(block: GaussianCloud) -> tuple[np.ndarray, np.ndarray]:
 
 def _steps(shares: np.ndarray, bits: tuple[int, ...]) -> np.ndarray:
     """uint32, each column 0..1 as so many bits."""
-    highest = np.array([(1 << each) - 1 for each in bits], np.float32)
-    return np.asarray(np.clip(shares * highest + np.float32(0.5), 0, highest).astype(np.uint32))
+    highest = np.array([(1 << each) - 1 for each in bits])
+    return np.asarray(np.clip(shares * highest + 0.5, 0, highest).astype(np.uint32))
 
 
 def _word(columns: np.ndarray, shifts: tuple[int, ...]) -> np.ndarray:

@@ -57,12 +57,6 @@ def source(data: memoryview) -> Source:
     return Source("GLB", count, min(degree, 3), "rub", rows, notes=notes)
 
 
-def is_splats(glb: Glb) -> bool:
-    """Whether the file says that it holds splats."""
-    used = glb.json.get("extensionsUsed")
-    return isinstance(used, list) and EXTENSION in used
-
-
 def _primitive(glb: Glb) -> tuple[int, dict[str, Any]]:
     """The one cloud of the file, and the number of its mesh."""
     found = []
@@ -72,7 +66,9 @@ def _primitive(glb: Glb) -> tuple[int, dict[str, Any]]:
             extensions = primitive.get("extensions") if isinstance(primitive, dict) else None
             if isinstance(extensions, dict) and EXTENSION in extensions:
                 found.append((index, primitive))
-    if len(found) != 1:
+    if not found:
+        raise BadFile("the file holds no splats", "of a mesh, glimpse3d splat makes some")
+    if len(found) > 1:
         raise BadFile(f"the file holds {len(found)} clouds of splats, one is read", HINT)
     mesh, primitive = found[0]
     about = member(primitive["extensions"], EXTENSION, dict, "the cloud")

@@ -1,7 +1,7 @@
 """Gaussian splats as Niantic's ``.spz``: about 12 bytes a splat, versions 1 to 4.
 
-Owns the header, the order of streams and the packing of each value. Must not know other formats,
-nor how streams are compressed. Layout (the README of Niantic's "spz"): a header, then positions,
+Owns the header, the order of streams and what each holds. Must not know other formats, nor how
+streams are compressed. Layout (the README of Niantic's "spz"): a header, then positions,
 opacities, colours, sizes, rotations and spherical harmonics of all splats, one after the other.
 Versions 1 to 3 are one gzip stream; version 4 is a plain header, records of extensions, a table of
 sizes and one zstd frame for each of the six. The axes are right, up, back; a record of Adobe's
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import BadFile, InvalidData, InvalidSettings
 from ..types import GaussianCloud
-from . import streams
+from . import spz_values, streams
 from .splat_axes import Axes
 from .splat_blocks import ANTIALIASED, Rows, Source, logarithms, turned_blocks
 
@@ -37,7 +37,6 @@ _COLOR_SCALE = 0.15
 # Steps between coefficients that are written, for degree 1 and above: noise would not compress.
 _STEP_1, _STEP_HIGHER = 8, 16
 _FRACTION, _MOST_FRACTION, _FINENESS = 12, 22, 14
-_SINGLE = 2**0.5 / 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +48,11 @@ class _Layout:
     degree: int
     fraction: int
     flags: int
+
+    @property
+    def places(self) -> int | None:
+        """Bits behind the point of a position; None for the halves of version 1."""
+        return None if self.version == 1 else self.fraction
 
     @property
     def strides(self) -> dict[str, int]:
@@ -169,46 +173,14 @@ def _rows(tables: dict[str, np.ndarray], layout: _Layout, start: int, stop: int)
     sh = np.empty((count, 1 + part["sh"].shape[1] // 3, 3), np.float32)
     sh[:, 0] = (colors - np.float32(0.5)) / np.float32(_COLOR_SCALE)
     sh[:, 1:] = (part["sh"].astype(np.float32).reshape(count, -1, 3) - 128) / 128
-    unpacked = _smallest_three if layout.version >= 3 else _first_three
+    unpacked = spz_values.smallest_three if layout.version >= 3 else spz_values.first_three
     return Rows(
-        _positions(part["positions"], layout),
+        spz_values.positions(part["positions"], layout.places),
         np.exp(part["scales"].astype(np.float32) / 16 - 10),
         unpacked(part["rotations"]),
         part["opacities"][:, 0].astype(np.float32) / np.float32(255),
         sh[:, :16],
     )
-
-
-def _positions(table: np.ndarray, layout: _Layout) -> np.ndarray:
-    """(n, 3) float32 from 24-bit fixed point, or half precision in version 1."""
-    if layout.version == 1:
-        return np.ascontiguousarray(table).view("<f2").astype(np.float32)
-    triples = table.reshape(len(table), 3, 3).astype(np.int32)
-    fixed = triples[..., 0] << 8 | triples[..., 1] << 16 | triples[..., 2] << 24
-    return (fixed >> 8).astype(np.float32) / np.float32(1 << layout.fraction)
-
-
-def _first_three(table: np.ndarray) -> np.ndarray:
-    """(n, 4) wxyz: x, y and z are stored, w is what is left."""
-    xyz = table.astype(np.float32) / np.float32(127.5) - 1
-    w = np.sqrt(np.maximum(0, 1 - np.einsum("nk,nk->n", xyz, xyz)))
-    return np.concatenate([w[:, None], xyz], axis=1)
-
-
-def _smallest_three(table: np.ndarray) -> np.ndarray:
-    """(n, 4) wxyz: of x, y, z, w the largest is what is left; the others have sign and 9 bits."""
-    word = np.ascontiguousarray(table).view("<u4")[:, 0]
-    others = np.stack([word >> 20, word >> 10, word], axis=1)
-    small = (others & 511).astype(np.float32) * np.float32(_SINGLE / 511)
-    small[(others & 512) > 0] *= -1
-    large = np.sqrt(np.maximum(0, 1 - np.einsum("nk,nk->n", small, small)))
-    which = (word >> 30).astype(np.intp)
-    xyzw = np.empty((len(word), 4), np.float32)
-    for index in range(4):
-        rows = which == index
-        xyzw[rows, index] = large[rows]
-        xyzw[np.ix_(rows, [k for k in range(4) if k != index])] = small[rows]
-    return xyzw[:, [3, 0, 1, 2]]
 
 
 def parts(cloud: GaussianCloud, axes: Axes = "rub", version: int = 3) -> Iterator[bytes]:
@@ -267,45 +239,16 @@ def _packed(block: GaussianCloud, layout: _Layout) -> dict[str, bytes]:
     higher = block.sh[:, 1:].reshape(count, -1)
     steps = np.full(higher.shape[1], _STEP_HIGHER)
     steps[:9] = _STEP_1
-    levels = np.floor((np.rint(higher * 128) + 128 + steps // 2) / steps) * steps
-    rotate = _pack_smallest_three if layout.version >= 3 else _pack_first_three
+    levels = np.floor((np.rint(np.clip(higher, -1, 1) * 128) + 128 + steps // 2) / steps) * steps
+    rotate = spz_values.pack_smallest_three if layout.version >= 3 else spz_values.pack_first_three
     tables = {
-        "positions": _pack_positions(block.means, layout),
-        "opacities": _byte(block.opacities * 255),
-        "colors": _byte(block.sh[:, 0] * np.float32(_COLOR_SCALE * 255) + np.float32(127.5)),
-        "scales": _byte((logarithms(block.scales) + 10) * 16),
+        "positions": spz_values.pack_positions(block.means, layout.places),
+        "opacities": spz_values.to_bytes(block.opacities * 255),
+        "colors": spz_values.to_bytes(
+            block.sh[:, 0] * np.float32(_COLOR_SCALE * 255) + np.float32(127.5)
+        ),
+        "scales": spz_values.to_bytes((logarithms(block.scales) + 10) * 16),
         "rotations": rotate(block.rotations),
-        "sh": _byte(levels),
+        "sh": spz_values.to_bytes(levels),
     }
     return {name: table.tobytes() for name, table in tables.items()}
-
-
-def _byte(values: np.ndarray) -> np.ndarray:
-    return np.asarray(np.clip(np.floor(values + 0.5), 0, 255).astype(np.uint8))
-
-
-def _pack_positions(means: np.ndarray, layout: _Layout) -> np.ndarray:
-    if layout.version == 1:
-        return means.astype("<f2")
-    fixed = np.rint(means.astype(np.float64) * (1 << layout.fraction)).astype("<i4")
-    return np.ascontiguousarray(fixed[..., None].view(np.uint8)[..., :3])
-
-
-def _pack_first_three(rotations: np.ndarray) -> np.ndarray:
-    upper = rotations * np.where(rotations[:, :1] < 0, -1, 1)
-    return _byte(upper[:, 1:] * np.float32(127.5) + np.float32(127.5))
-
-
-def _pack_smallest_three(rotations: np.ndarray) -> np.ndarray:
-    xyzw = rotations[:, [1, 2, 3, 0]]
-    which = np.abs(xyzw).argmax(axis=1)
-    rows = np.arange(len(xyzw))
-    signed = xyzw * np.where(xyzw[rows, which] < 0, -1, 1)[:, None]
-    others = np.array([[1, 2, 3], [0, 2, 3], [0, 1, 3], [0, 1, 2]])[which]
-    small = np.take_along_axis(signed, others, axis=1)
-    sizes = np.minimum(np.abs(small) * np.float32(511 / _SINGLE) + np.float32(0.5), 511)
-    fields = sizes.astype(np.uint32) | (small < 0).astype(np.uint32) << np.uint32(9)
-    word = which.astype(np.uint32) << np.uint32(30)
-    for column, shift in zip(fields.T, (20, 10, 0), strict=True):
-        word |= column << np.uint32(shift)
-    return np.asarray(word.astype("<u4"))

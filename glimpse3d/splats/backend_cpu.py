@@ -64,16 +64,19 @@ class _Rasterize(torch.autograd.Function):
         splats = Splats(*(_array(each) for each in inputs))
         colors, alphas, taken = cpu_pass.forward(splats, cameras, settings)
         shots += taken
-        ctx.save_for_backward(*inputs)
+        drawn = torch.from_numpy(colors), torch.from_numpy(alphas)
+        # What was drawn is read on the way back too: torch notices if it was changed meanwhile.
+        ctx.save_for_backward(*inputs, *drawn)
         ctx.taken, ctx.settings = taken, settings
         ctx.kinds = viewmats.dtype, behind is not None
-        return torch.from_numpy(colors), torch.from_numpy(alphas)
+        return drawn
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_colors: Tensor, of_alphas: Tensor) -> tuple[Tensor | None, ...]:
         """Gradients of everything ``forward`` took."""
-        splats = Splats(*(_array(each) for each in ctx.saved_tensors))
+        *inputs, _, _ = ctx.saved_tensors
+        splats = Splats(*(_array(each) for each in inputs))
         gradients = _array(of_colors), _array(of_alphas)
         pulls = cpu_pass.backward(splats, ctx.taken, ctx.settings, gradients)
         kind, has_background = ctx.kinds

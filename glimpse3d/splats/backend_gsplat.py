@@ -33,28 +33,42 @@ def rasterize(
             f"gsplat draws on a GPU, and the splats lie on {splats.means.device}",
             "move them to cuda, or take the backend cpu",
         )
-    colors, alphas, info = rasterization(
-        *(getattr(splats, name) for name in Splats.__slots__),
-        viewmats=cameras.viewmats.to(splats.means),
-        Ks=cameras.Ks.to(splats.means),
-        width=cameras.width,
-        height=cameras.height,
-        near_plane=settings.near_plane,
-        far_plane=settings.far_plane,
-        radius_clip=settings.radius_clip,
-        eps2d=settings.eps2d,
-        sh_degree=settings.sh_degree,
-        packed=False,
-        backgrounds=settings.backgrounds,
-        render_mode=settings.render_mode,
-        rasterize_mode=settings.rasterize_mode,
-    )
-    seen = (info["radii"] > 0).all(dim=-1)
-    told = {
-        name: info[name].detach() * seen.reshape(*seen.shape, *[1] * (info[name].ndim - 2))
-        for name in ("means2d", "conics", "radii", "depths", "opacities")
+    colors, alphas, info = rasterization(**arguments(splats, cameras, settings))
+    return colors, alphas, meta(info)
+
+
+def arguments(splats: Splats, cameras: Cameras, settings: RasterSettings) -> dict[str, Any]:
+    """What gsplat's ``rasterization`` is called with."""
+    behind = settings.backgrounds
+    return {
+        **{name: getattr(splats, name) for name in Splats.__slots__},
+        "viewmats": cameras.viewmats.to(splats.means),
+        "Ks": cameras.Ks.to(splats.means),
+        "width": cameras.width,
+        "height": cameras.height,
+        "near_plane": settings.near_plane,
+        "far_plane": settings.far_plane,
+        "radius_clip": settings.radius_clip,
+        "eps2d": settings.eps2d,
+        "sh_degree": settings.sh_degree,
+        "packed": False,
+        "backgrounds": None if behind is None else behind.to(splats.means),
+        "render_mode": settings.render_mode,
+        "rasterize_mode": settings.rasterize_mode,
     }
-    return colors, alphas, Meta("gsplat", **told, info=info)
+
+
+def meta(info: dict[str, Any]) -> Meta:
+    """In our terms; what gsplat tells of a splat that is not seen is whatever was in memory."""
+    seen = (info["radii"] > 0).all(dim=-1)
+
+    def told(name: str) -> Tensor:
+        values = info[name].detach()
+        mask = seen if values.ndim == seen.ndim else seen[..., None]
+        return torch.where(mask, values, torch.zeros_like(values))
+
+    names = "means2d", "conics", "radii", "depths", "opacities"
+    return Meta("gsplat", **{name: told(name) for name in names}, info=info)
 
 
 def _gsplat() -> Callable[..., Any]:

@@ -167,7 +167,7 @@ def gather(firsts, hits, entries, rows, sums):  # type: ignore[no-untyped-def]
         hits: where its entries lie, tile by tile.
         entries: from ``pull_tiles``.
         rows: two integers, of ``sums``.
-        sums: (M, 6 + D) float64, written.
+        sums: (M, 6 + D) float32, written.
     """
     width = entries.shape[1]
     for k in range(rows[0], rows[1]):

@@ -6,9 +6,9 @@ the arrays mean to a fit. numpy and the standard library only.
 
 from __future__ import annotations
 
+import errno
 import io
 import json
-import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,10 +37,10 @@ def save(path: Path, arrays: Mapping[str, np.ndarray], about: Mapping[str, Any])
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         beside.write_bytes(buffer.getbuffer())
-        os.replace(beside, path)
+        beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        kind = DiskFull if error.errno == 28 else OutputFailed
+        kind = DiskFull if error.errno == errno.ENOSPC else OutputFailed
         raise kind(f"the checkpoint cannot be written: {error}", "choose another place") from error
 
 
@@ -51,7 +51,7 @@ def load(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         BadFile: damaged, or no checkpoint of this format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:

@@ -176,7 +176,7 @@ def _backgrounds(splats: Splats, count: int, settings: RasterSettings) -> np.nda
     color_channels = splats.colors.shape[-1] if settings.render_mode.startswith("RGB") else 0
     behind = np.zeros((count, color_channels), np.float32)
     if settings.backgrounds is not None and color_channels:
-        behind = np.ascontiguousarray(settings.backgrounds, np.float32)
+        behind = np.array(settings.backgrounds, np.float32)  # a copy: it is kept for the way back
     if settings.render_mode.endswith("D"):
         behind = np.concatenate([behind, np.zeros((count, 1), np.float32)], axis=1)
     return behind
@@ -212,7 +212,7 @@ def _draw(shot: Shot, threads: int) -> None:
 
 
 def _pull_pixels(shot: Shot, gradients: tuple[np.ndarray, np.ndarray], threads: int) -> np.ndarray:
-    """(M, 6 + channels) float64 of the splats that were drawn, in their order."""
+    """(M, 6 + channels) float32 of the visible splats, in the order of their indices."""
     tiles = shot.tiles
     lists = tiles.packed, tiles.starts, tiles.members
     known = lists, shot.background
@@ -223,13 +223,16 @@ def _pull_pixels(shot: Shot, gradients: tuple[np.ndarray, np.ndarray], threads: 
         _tile_edges(shot, threads),
         threads,
     )
-    sums = np.empty((len(tiles.order), width))
+    sums = np.empty((len(tiles.order), width), np.float32)
     _share_out(
         lambda part: blend_gradient.gather(tiles.firsts, tiles.hits, entries, part, sums),
-        _blocks(len(tiles.order)),
+        _blocks(len(sums)),
         threads,
     )
-    return sums
+    # Brought into order once, so that the long loops over them read memory forwards.
+    ranks = np.empty(len(shot.channels), np.int64)
+    ranks[tiles.order] = np.arange(len(sums))
+    return sums[ranks[shot.screen.visible]]
 
 
 def _pull_geometry(
@@ -247,20 +250,12 @@ def _pull_geometry(
         depth = blend_gradient.MOMENTS + len(shot.background) - 1
     _share_out(
         lambda part: projection_gradient.pull_screen(
-            geometry, *camera, _chosen(shot), sums, depth, part, out
+            geometry, *camera, shot.screen.visible, sums, depth, part, out
         ),
         edges,
         settings.threads,
     )
     return np.concatenate([views.sum(axis=0), np.zeros((1, 4))])
-
-
-def _chosen(shot: Shot) -> tuple[np.ndarray, np.ndarray]:
-    """(M,) int32, the visible splats, and (N,) int32, each splat's place in the drawn order."""
-    order = shot.tiles.order
-    ranks = np.empty(len(shot.channels), np.int32)
-    ranks[order] = np.arange(len(order), dtype=np.int32)
-    return shot.screen.visible, ranks
 
 
 def _pull_colors(
@@ -269,12 +264,12 @@ def _pull_colors(
     """Add to the gradients of colours and what they were made of; (4, 4), the view's."""
     channels = sums[:, blend_gradient.MOMENTS :]
     if settings.sh_degree is None:
-        pulls.colors[shot.tiles.order] += channels[:, : splats.colors.shape[1]]
+        pulls.colors[shot.screen.visible] += channels[:, : splats.colors.shape[1]]
         return np.zeros((4, 4))
     means, coefficients = _read_only(splats.means), _read_only(splats.colors)
     directions = np.empty((len(shot.tiles.order), 3))
     out = pulls.colors, pulls.means, directions
-    scene = means, coefficients, _position(shot.view), settings.sh_degree, _chosen(shot)
+    scene = means, coefficients, _position(shot.view), settings.sh_degree, shot.screen.visible
     _share_out(
         lambda part: shading.pull_shade(*scene, shot.channels, channels, part, out),
         _blocks(len(directions)),

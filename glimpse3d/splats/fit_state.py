@@ -44,7 +44,7 @@ def pack(fit: Fit, seconds: float) -> tuple[dict[str, np.ndarray], dict[str, Any
 
 def _moments(fit: Fit) -> dict[str, Any]:
     """The optimisers' own tensors: all of them have them after a step, or none has."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, optimiser in {**fit.optimisers, "colors": fit.colors.optimiser}.items():
         for state in optimiser.state.values():
             found |= {f"adam/{name}/{key}": state[key] for key in _ADAM}
@@ -67,7 +67,9 @@ def unpack(fit: Fit, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> fl
     try:
         _restore(fit, arrays)
         fit.samples = [Sample(**each) for each in about["samples"]]
-        best = {name: torch.tensor(arrays[f"best/{name}"]).to(fit.device) for name in fit.parameters}
+        best = {
+            name: torch.tensor(arrays[f"best/{name}"]).to(fit.device) for name in fit.parameters
+        }
         fit.best = Sample(**about["best"]), best
         return float(about["seconds"])
     except (KeyError, TypeError, ValueError, RuntimeError) as error:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from .camera_check import check_cameras
 from .disagreement import Trust, ViewColors
 from .fit_state import pack, unpack
 from .optimise_settings import History, Optimised, OptimiseSettings, Sample, Surface
-from .rasterization import RasterSettings, Splats, rasterize
+from .rasterization import Backend, RasterSettings, Splats, rasterize
 from .ssim import unlikeness
 
 # Decibels that count as better pictures.
@@ -134,6 +134,7 @@ class Fit:
     ) -> None:
         self.settings = settings
         self.device = devices.choose(settings.device)
+        self.drawer = cast(Backend, settings.backend)
         self.radius = object_radius(cloud)
         self.degree = max(settings.sh_degree, cloud.sh_degree)
         self.views = targets.from_views(views, surfaces, self.device)
@@ -143,9 +144,7 @@ class Fit:
             raise InvalidSettings("held_out", "keeps every view", "keep fewer")
         self.parameters = numbers.from_cloud(cloud, self.degree, self.device)
         self.optimisers = numbers.optimisers(self.parameters, settings, self.radius)
-        self.strategy = strategies.choose(
-            settings, self.parameters, self.optimisers, self.radius
-        )
+        self.strategy = strategies.choose(settings, self.parameters, self.optimisers, self.radius)
         self.trust = Trust(len(views))
         self.colors = ViewColors(len(views), self.fitted, self.device)
         self.step = 0
@@ -234,7 +233,7 @@ class Fit:
             threads=self.settings.threads,
         )
         splats = numbers.activated(self.parameters)
-        colors, alphas, meta = rasterize(splats, target.cameras, raster, self.settings.backend)
+        colors, alphas, meta = rasterize(splats, target.cameras, raster, self.drawer)
         self.backend = meta.backend
         depth = colors[0, ..., 3:] if wants_depth else None
         return colors[0, ..., :3], alphas[0], depth, meta.info
@@ -258,7 +257,7 @@ class Fit:
         facing = numbers.normals(self.parameters, target.position)
         scene = Splats(splats.means, splats.quats, splats.scales, splats.opacities, facing)
         raster = RasterSettings(threads=self.settings.threads)
-        return rasterize(scene, target.cameras, raster, self.settings.backend)[0][0]
+        return rasterize(scene, target.cameras, raster, self.drawer)[0][0]
 
     def look(self, progress: Progress, start: float) -> None:
         """Measure the pictures kept, over white, and report."""

@@ -124,7 +124,7 @@ class Optimised:
         held_out: indices of the views kept.
         best: the sample whose state ``cloud`` is.
         stopped_early: whether the pictures had stopped getting better.
-        trust: (V,) float64, the weights of the views, mean 1 over the fitted ones; 0 for those kept.
+        trust: (V,) float64, weights of the views, mean 1 over the fitted ones, 0 for those kept.
         colors: (V, 3, 4) float64, each view's colour from the cloud's: a matrix and an offset.
     """
 

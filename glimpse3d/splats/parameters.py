@@ -82,9 +82,7 @@ def normals(parameters: Parameters, position: Tensor) -> Tensor:
     return torch.where(away, -axes, axes)
 
 
-def optimisers(
-    parameters: Parameters, settings: OptimiseSettings, radius: float
-) -> Optimisers:
+def optimisers(parameters: Parameters, settings: OptimiseSettings, radius: float) -> Optimisers:
     """One Adam (Kingma & Ba 2015) a parameter, as gsplat's strategies want them."""
     rates = {name: getattr(settings, f"rate_{name}") for name in parameters}
     rates["means"] *= radius

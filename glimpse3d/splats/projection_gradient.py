@@ -112,30 +112,28 @@ def _pull_antialiasing(g_log, xx, xy, yy, blur, g):  # type: ignore[no-untyped-d
 
 
 @kernel
-def pull_screen(geometry, view, K, lens, chosen, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` what the splats ``chosen[0][rows[0]:rows[1]]``, which are a block, give.
+def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` what the splats ``visible[rows[0]:rows[1]]``, which are a block, give.
 
     Args:
         geometry: a ``projection.Geometry``.
         view: (4, 4) float64, camera from world.
         K: (3, 3) float64, pixels.
         lens: a ``projection.Lens``.
-        chosen: (M,) int32, indices of splats, ascending so that memory is read forwards; and
-            (N,) int32, the row of ``sums`` of each splat.
-        sums: (M, 6 + D) float64, moments and channels of each.
+        visible: (M,) int32, indices of splats, ascending so that memory is read forwards.
+        sums: (M, 6 + D) float32, moments and channels of each.
         depth_column: of ``sums``, that of the splat's depth; negative if depth is not drawn.
         rows: two integers.
         out: a ``Gradients``.
     """
     means, quaternions, scales, opacities = geometry
-    visible, ranks = chosen
     right, down, deep = row(view, 0), row(view, 1), row(view, 2)
     least_x, most_x, least_y, most_y = limits(K, lens)
     g_right, g_down, g_deep = (0.0, 0.0, 0.0), (0.0, 0.0, 0.0), (0.0, 0.0, 0.0)
     g_translation = (0.0, 0.0, 0.0)
     for k in range(rows[0], rows[1]):
         i = visible[k]
-        moments = sums[ranks[i]]
+        moments = sums[k]
         mean = row(means, i)
         q = unit(quaternions, i)
         inverse = 1.0 / (dot(deep, mean) + view[2, 3])

@@ -19,16 +19,24 @@ from ..errors import InvalidData
 from ..progress import Progress
 from ..settings import check, option
 from ..types import Camera, GaussianCloud, Mesh, View
-from .render import render
+from .rasterization import Cameras, RasterSettings, Splats, rasterize
 
-# Steps of the numerical derivative: of the scale's logarithm, of metres by object size, of degrees.
-_NUDGES = np.array([0.01, 0.01, 0.01, 0.01, 1.0])
+# What is searched: the scale's logarithm, the shift in object sizes, the tilt in degrees, and by
+# how many object sizes splats reach beyond the surface that they stand for.
+_SCALE, _SHIFT, _TILT, _SWELL = 0, slice(1, 4), 4, 5
+_NUDGES = np.array([0.01, 0.01, 0.01, 0.01, 1.0, 0.01])  # steps of the numerical derivative
 _MOMENT_ROUNDS = 4
 _COARSE_PIXELS, _COARSE_GAUSSIANS, _COARSE_VIEWS = 32, 1000, 8
-_REFINED = 3
+_REFINED, _COARSE_STEPS = 3, 5
+# Square pixels. What viewers add, 0.3, makes the silhouette of small pictures a twentieth larger.
+_BLUR = 0.03
+_SOFTNESS = 1.5  # pixels
+# Splats are drawn so much smaller: as large as they are, their outer halves reach beyond edges, and
+# the object comes out too small.
+_SHRINK = np.float32(0.7)
 # A colour counts this much beside the silhouette.
 _COLOR_WEIGHT = 0.6
-_LEAST_GAIN = 1e-4
+_LEAST_GAIN = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +46,7 @@ class RegisterSettings:
     largest_tilt: float = option(50.0, "degrees, either way", low=0, high=180)
     tilt_step: float = option(10.0, "degrees between the tilts begun with", low=1, high=90)
     resolution: int = option(96, "longest side of the pictures compared", low=16, high=1024)
-    gaussians: int = option(4000, "splats that stand for the cloud", low=100, high=1_000_000)
+    gaussians: int = option(10_000, "splats that stand for the cloud", low=100, high=1_000_000)
     steps: int = option(12, "of the last refinement at most", low=1, high=1000)
     color: bool = option(True, "compare colours too, not the silhouettes alone")
 
@@ -103,7 +111,8 @@ class _Scene:
     Attributes:
         cloud: fewer and larger splats than the whole.
         cameras: small ones.
-        rgba: (V, H, W, 4) float32, premultiplied.
+        rgba: (H, W, 4) float32 each, premultiplied.
+        edges: (H, W) float32 each, what a mask gains if its outline moves out by the object's size.
         size: metres.
         color: whether colours count.
     """
@@ -111,24 +120,30 @@ class _Scene:
     cloud: GaussianCloud
     cameras: list[Camera]
     rgba: list[np.ndarray]
+    edges: list[np.ndarray]
     size: float
     color: bool
 
     def rendered(self, values: np.ndarray) -> list[np.ndarray]:
-        """(H, W, 4) premultiplied, one a view, of the cloud moved by (5,) values."""
+        """(H, W, 4) premultiplied, one a view, of the cloud moved by (6,) values."""
         moved = self.similarity(values).apply(self.cloud)
-        pictures = [render(moved, camera) for camera in self.cameras]
-        return [np.dstack([picture.rgb, picture.alpha]) for picture in pictures]
+        splats = Splats(
+            moved.means, moved.rotations, moved.scales * _SHRINK, moved.opacities, moved.sh
+        )
+        settings = RasterSettings(eps2d=_BLUR, sh_degree=moved.sh_degree)
+        return [_soft(np.dstack(_draw(splats, camera, settings))) for camera in self.cameras]
 
     def similarity(self, values: np.ndarray) -> Similarity:
-        """(5,) log scale, shift in object sizes, tilt in degrees."""
-        return Similarity(float(np.exp(values[0])), values[1:4] * self.size, float(values[4]))
+        """What (6,) values mean."""
+        scale = float(np.exp(values[_SCALE]))
+        return Similarity(scale, values[_SHIFT] * self.size, float(values[_TILT]))
 
     def residuals(self, values: np.ndarray) -> np.ndarray:
         """(R,) float64, all differences of all views."""
         parts = []
-        for drawn, wanted in zip(self.rendered(values), self.rgba, strict=True):
-            parts.append((drawn[..., 3] - wanted[..., 3]).ravel())
+        pictures = zip(self.rendered(values), self.rgba, self.edges, strict=True)
+        for drawn, wanted, edge in pictures:
+            parts.append((drawn[..., 3] - wanted[..., 3] - values[_SWELL] * edge).ravel())
             if self.color:
                 parts.append(_COLOR_WEIGHT * _color_difference(drawn, wanted).ravel())
         return np.concatenate(parts).astype(np.float64)
@@ -163,7 +178,7 @@ def register(
         values = _by_moments(coarse, float(tilt))
         guesses.append((float((coarse.residuals(values) ** 2).mean()), values))
     guesses.sort(key=lambda each: each[0])
-    refined = [_refine(coarse, values, settings.steps) for _, values in guesses[:_REFINED]]
+    refined = [_refine(coarse, values, _COARSE_STEPS) for _, values in guesses[:_REFINED]]
     refined.sort(key=lambda each: each[0])
     fine = _scene(cloud, views, settings.resolution, settings.gaussians, settings.color)
     _, values = _refine(fine, refined[0][1], settings.steps)
@@ -200,7 +215,9 @@ def _scene(
         pictures.append(rgba)
     low, high = np.quantile(cloud.means, [0.01, 0.99], axis=0)
     size = max(float((high - low).max()), 1e-9)
-    return _Scene(_thinned(cloud, count), cameras, pictures, size, color)
+    soft = [_soft(rgba) for rgba in pictures]
+    edges = [_edge(rgba[..., 3], camera, size) for rgba, camera in zip(soft, cameras, strict=True)]
+    return _Scene(_thinned(cloud, count), cameras, soft, edges, size, color)
 
 
 def _small(view: View, pixels: int) -> tuple[Camera, np.ndarray]:
@@ -213,6 +230,19 @@ def _small(view: View, pixels: int) -> tuple[Camera, np.ndarray]:
     stretch = np.diag([width / view.image.width, height / view.image.height, 1.0])
     camera = Camera(view.camera.camera_from_world, stretch @ view.camera.K, width, height)
     return camera, cv2.resize(rgba, (width, height), interpolation=cv2.INTER_AREA)
+
+
+def _soft(rgba: np.ndarray) -> np.ndarray:
+    """The picture with outlines wide enough to be compared where they do not meet yet."""
+    return np.asarray(cv2.GaussianBlur(rgba, (0, 0), _SOFTNESS))
+
+
+def _edge(alpha: np.ndarray, camera: Camera, size: float) -> np.ndarray:
+    """(H, W) the slope of a mask times how many pixels the object's size is."""
+    down, right = np.gradient(alpha)
+    focal = float(np.sqrt(camera.K[0, 0] * camera.K[1, 1]))
+    distance = max(float(np.linalg.norm(camera.position)), 1e-9)
+    return np.asarray(np.hypot(down, right) * np.float32(focal * size / distance))
 
 
 def _thinned(cloud: GaussianCloud, count: int) -> GaussianCloud:
@@ -230,29 +260,38 @@ def _thinned(cloud: GaussianCloud, count: int) -> GaussianCloud:
     )
 
 
+def _draw(
+    splats: Splats, camera: Camera, settings: RasterSettings
+) -> tuple[np.ndarray, np.ndarray]:
+    """(H, W, 3) premultiplied colour and (H, W, 1) alpha."""
+    pose, K = camera.camera_from_world[None], camera.K[None]
+    cameras = Cameras(pose, K, camera.width, camera.height)
+    colors, alphas, _ = rasterize(splats, cameras, settings)
+    return colors[0], alphas[0]
+
+
 def _by_moments(scene: _Scene, tilt: float) -> np.ndarray:
-    """(5,) values at which the silhouettes' areas and centres agree best, the tilt being given."""
-    values = np.array([0.0, 0.0, 0.0, 0.0, tilt])
+    """(6,) values at which the silhouettes' areas and centres agree best, the tilt being given."""
+    values = np.zeros(len(_NUDGES))
+    values[_TILT] = tilt
     wanted = [_moments(rgba[..., 3]) for rgba in scene.rgba]
     for _ in range(_MOMENT_ROUNDS):
         rows, sides, ratios = [], [], []
         drawn = [_moments(picture[..., 3]) for picture in scene.rendered(values)]
-        for camera, (area, centre), (wish, aim) in zip(
-            scene.cameras, drawn, wanted, strict=True
-        ):
+        for camera, (area, centre), (wish, aim) in zip(scene.cameras, drawn, wanted, strict=True):
             if area > 0:
                 ratios.append(0.5 * np.log(wish / area))
             else:
                 # Nothing is drawn there: aim at where the object's middle would appear.
                 centre = camera.K[:2, 2]
             pose = camera.camera_from_world
-            middle = pose[:3, :3] @ (values[1:4] * scene.size) + pose[:3, 3]
+            middle = pose[:3, :3] @ (values[_SHIFT] * scene.size) + pose[:3, 3]
             reach = np.diag(camera.K)[:2] * scene.size / max(float(middle[2]), 1e-6)
             rows.append(reach[:, None] * pose[:2, :3])
             sides.append(aim - centre)
         move = np.linalg.lstsq(np.concatenate(rows), np.concatenate(sides), rcond=None)[0]
-        values[1:4] += np.clip(move, -1, 1)
-        values[0] += float(np.clip(np.median(ratios or [0.0]), -0.7, 0.7))
+        values[_SHIFT] += np.clip(move, -1, 1)
+        values[_SCALE] += float(np.clip(np.median(ratios or [0.0]), -0.7, 0.7))
     return values
 
 

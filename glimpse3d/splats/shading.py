@@ -91,32 +91,30 @@ def shade(means, coefficients, position, degree, chosen, colors):  # type: ignor
 
 
 @kernel
-def pull_shade(means, coefficients, position, degree, chosen, colors, sums, rows, out):  # type: ignore[no-untyped-def]
-    """Add to ``out`` what the colours of splats ``chosen[0][rows[0]:rows[1]]`` give.
+def pull_shade(means, coefficients, position, degree, chosen, colors, pulls, rows, out):  # type: ignore[no-untyped-def]
+    """Add to ``out`` what the colours of splats ``chosen[rows[0]:rows[1]]`` give.
 
     Args:
         means: as shaded.
         coefficients: as shaded.
         position: as shaded.
         degree: as shaded.
-        chosen: (M,) int32, indices of splats; (N,) int32, the row of ``sums`` of each splat.
+        chosen: as shaded.
         colors: as filled; where they are 0 there is no slope.
-        sums: (M, 3) float64 or wider, gradients of colours.
+        pulls: (M, 3) float32 or wider, gradients of the chosen ones' colours.
         rows: two integers.
         out: gradients of ``coefficients`` and of ``means``, added to; and of the direction from
             the camera, (M, 3) float64, written.
     """
     of_coefficients, of_means, of_directions = out
-    visible, ranks = chosen
     basis, pulled = np.empty(16), np.empty(16)
     count = (degree + 1) ** 2
     for k in range(rows[0], rows[1]):
-        i = visible[k]
-        pulls = sums[ranks[i]]
+        i = chosen[k]
         if degree == 0:
             for channel in range(3):
                 if colors[i, channel] > 0.0:
-                    of_coefficients[i, 0, channel] += _C0 * pulls[channel]
+                    of_coefficients[i, 0, channel] += _C0 * pulls[k, channel]
                 of_directions[k, channel] = 0.0
             continue
         x, y, z, distance = _toward(means[i], position)
@@ -125,7 +123,7 @@ def pull_shade(means, coefficients, position, degree, chosen, colors, sums, rows
             pulled[j] = 0.0
         for channel in range(3):
             if colors[i, channel] > 0.0:
-                g = pulls[channel]
+                g = np.float64(pulls[k, channel])
                 for j in range(count):
                     of_coefficients[i, j, channel] += g * basis[j]
                     pulled[j] += g * coefficients[i, j, channel]

@@ -6,6 +6,7 @@ or losses. Heavy: imports torch.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any, Protocol
 
 import torch
@@ -132,13 +133,11 @@ def choose(
             "choose strategy=fixed, which needs neither, or device=cuda where there is one",
         )
     try:
-        import gsplat.strategy as library
+        library = import_module("gsplat.strategy")
     except Exception as error:  # its import builds and loads libraries: anything may go wrong
         raise BackendUnavailable(
             f"gsplat does not import: {error}", "run: pip install 'glimpse3d[cuda]'"
         ) from error
     if settings.strategy == "mcmc":
-        return Mcmc(
-            library, parameters, optimisers, settings.most_gaussians, settings.iterations
-        )
+        return Mcmc(library, parameters, optimisers, settings.most_gaussians, settings.iterations)
     return Default(library, parameters, optimisers, radius, settings.iterations)

@@ -54,9 +54,7 @@ def from_views(
     known = [Surface()] * len(views) if surfaces is None else surfaces
     if len(known) != len(views):
         raise InvalidData(f"{len(views)} views and {len(known)} surfaces", "give one for each")
-    return [
-        _target(view, surface, device) for view, surface in zip(views, known, strict=True)
-    ]
+    return [_target(view, surface, device) for view, surface in zip(views, known, strict=True)]
 
 
 def _target(view: View, surface: Surface, device: torch.device) -> Target:

@@ -55,7 +55,7 @@ def solid(index: int) -> Mesh:
 
 
 @cache
-def cloud(index: int, count: int = 4000) -> GaussianCloud:
+def cloud(index: int, count: int = 10_000) -> GaussianCloud:
     return gaussians_from_mesh(solid(index), count, 0, Progress())
 
 

@@ -198,7 +198,7 @@ def test_cut_files_are_refused_at_once(name: str, tmp_path: Path) -> None:
     path = tmp_path / name
     path.write_bytes(whole)
     assert len(splats.read(path).cloud) in (260, 300)
-    cuts = np.linspace(1, len(whole) - 1, 60).astype(int)
+    cuts = np.linspace(1, len(whole) - 1, 40).astype(int)
     for cut in cuts[cuts % 32 > 0] if name.endswith(".splat") else cuts:
         path.write_bytes(whole[:cut])
         with pytest.raises(BadFile):
@@ -211,7 +211,7 @@ def test_noise_never_gets_past_a_typed_error(name: str, tmp_path: Path) -> None:
     whole = GOOD[name]
     path = tmp_path / name
     refused = 0
-    for attempt in range(150):
+    for attempt in range(90):
         noisy = np.frombuffer(whole, np.uint8).copy()
         # Headers first: that is where a byte does most.
         end = min(len(noisy), (64, 2000, len(noisy))[attempt % 3])
@@ -224,7 +224,7 @@ def test_noise_never_gets_past_a_typed_error(name: str, tmp_path: Path) -> None:
         except Glimpse3DError:
             refused += 1
     # Bytes of a .splat may be anything.
-    assert refused > 20 or name.endswith(".splat")
+    assert refused > 12 or name.endswith(".splat")
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:

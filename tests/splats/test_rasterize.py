@@ -290,6 +290,41 @@ def test_gradients_arrive_in_the_inputs_own_type() -> None:
         assert torch.equal(double.gradients[name].float(), single.gradients[name])
 
 
+def test_values_without_sense_have_no_gradient_and_do_no_harm() -> None:
+    good = Scene(some_splats(60), cameras(orbit()), RasterSettings())
+    bad = {name: np.array(getattr(some_splats(30, seed=1), name)) for name in Splats.__slots__}
+    bad["means"][:10] = np.array([np.nan, np.inf, -np.inf, 3e38, 1e30] * 2)[:, None]
+    bad["quats"][10:15] = 0
+    bad["scales"][15:25] = np.array([np.nan, np.inf, 3e38, -np.inf, 1e25] * 2)[:, None]
+    bad["opacities"][25:] = [np.nan, 0, -1, -np.inf, 1 / 256]
+    both = Splats(*(np.concatenate([getattr(good.splats, n), bad[n]]) for n in Splats.__slots__))
+    ours = drawn(good._replace(splats=both), "cpu")
+    seen = (ours.meta.radii[0] > 0).any(-1)
+    for name in Splats.__slots__:
+        assert ours.gradients[name].isfinite().all() and not ours.gradients[name][~seen].any()
+    left = Splats(*(getattr(both, name)[seen.numpy()] for name in Splats.__slots__))
+    alone = drawn(good._replace(splats=left), "cpu")
+    assert all(torch.equal(ours.gradients[n][seen], alone.gradients[n]) for n in Splats.__slots__)
+    assert torch.equal(ours.gradients["viewmats"], alone.gradients["viewmats"])
+
+
+def test_pictures_changed_in_place_are_noticed_on_the_way_back() -> None:
+    scene = Scene(some_splats(20), cameras(orbit()), RasterSettings())
+    leaves = tensors(scene, torch.float32)
+    views = Cameras(leaves["viewmats"], torch.tensor(scene.cameras.Ks), 75, 61)
+    behind = torch.full((1, 3), 0.5)
+    settings = RasterSettings(backgrounds=behind)
+    splats = Splats(*(leaves[name] for name in Splats.__slots__))
+    first = torch.autograd.grad(rasterize(splats, views, settings)[0].sum(), leaves["means"])[0]
+    colors = rasterize(splats, views, settings)[0]
+    behind.zero_()  # the caller's own buffer may be used again
+    assert torch.equal(torch.autograd.grad(colors.sum(), leaves["means"])[0], first)
+    colors = rasterize(splats, views, settings)[0]
+    colors.clamp_(0, 0.5)
+    with pytest.raises(RuntimeError, match="inplace"):
+        colors.sum().backward()
+
+
 def test_a_step_down_the_gradient_makes_the_picture_more_alike() -> None:
     wanted = rasterize(some_splats(60, seed=1), cameras(orbit()))[0]
     scene = Scene(some_splats(60, seed=2), cameras(orbit()), RasterSettings())

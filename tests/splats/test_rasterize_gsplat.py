@@ -1,5 +1,6 @@
 """The rasteriser beside gsplat: its plain functions anywhere, its pictures where a GPU is."""
 
+import inspect
 from dataclasses import replace
 from typing import Any
 
@@ -10,6 +11,8 @@ from glimpse3d.splats.rasterization import Cameras, RasterSettings, Splats, rast
 from tests.core.test_render import cameras, orbit, some_splats
 
 torch = pytest.importorskip("torch", reason="gsplat is torch's")
+
+from glimpse3d.splats import backend_gsplat  # noqa: E402
 
 
 def plain_gsplat() -> Any:
@@ -70,6 +73,38 @@ def test_harmonics_are_gsplats(degree: int) -> None:
         )
         colors, alphas, _ = rasterize(one, views, RasterSettings(sh_degree=degree))
         assert np.allclose(colors[0, 4, 4] / alphas[0, 4, 4], wanted[i], atol=2e-4)
+
+
+def test_gsplat_takes_what_it_is_called_with() -> None:
+    plain_gsplat()
+    import gsplat
+
+    scene = Splats(*(torch.tensor(getattr(some_splats(3), name)) for name in Splats.__slots__))
+    views = cameras(orbit())
+    tensors = (torch.tensor(each, dtype=torch.float32) for each in (views.viewmats, views.Ks))
+    settings = RasterSettings(render_mode="RGB+ED", backgrounds=torch.zeros(1, 3))
+    given = backend_gsplat.arguments(scene, Cameras(*tensors, 75, 61), settings)
+    parameters = inspect.signature(gsplat.rasterization).parameters
+    assert set(given) <= set(parameters)
+    missing = [each for each in parameters.values() if each.default is each.empty]
+    assert {each.name for each in missing} <= set(given)
+    for name in ("near_plane", "far_plane", "radius_clip", "eps2d", "rasterize_mode"):
+        assert given[name] == parameters[name].default
+
+
+def test_what_gsplat_left_unwritten_is_told_as_nothing() -> None:
+    info = {
+        "radii": torch.tensor([[[3, 4], [0, 0]]], dtype=torch.int32),
+        "means2d": torch.tensor([[[1.0, 2.0], [torch.nan, torch.inf]]]),
+        "conics": torch.tensor([[[1.0, 0.0, 1.0], [torch.nan] * 3]]),
+        "depths": torch.tensor([[2.0, torch.nan]]),
+        "opacities": torch.tensor([[0.5, 0.25]]),
+    }
+    meta = backend_gsplat.meta(info)
+    assert meta.backend == "gsplat" and meta.info is info
+    for name in info:
+        assert not getattr(meta, name)[0, 1].any()
+        assert torch.equal(getattr(meta, name)[0, 0], info[name][0, 0])
 
 
 @pytest.mark.gpu
