@@ -89,9 +89,7 @@ def test_seams_stay_closed_and_colours_stay(seen: View) -> None:
     shapes.assert_closed(after)
     assert (after.colors == 77).all()
     together = fusion.blended(ball, CAMERA, seen.cutout, seen.disparity)
-    np.testing.assert_allclose(
-        after.vertices, together.vertices[ball.faces.ravel()], atol=1e-6
-    )
+    np.testing.assert_allclose(after.vertices, together.vertices[ball.faces.ravel()], atol=1e-6)
 
 
 def test_the_outcome_is_a_reconstruction_again(seen: View) -> None:

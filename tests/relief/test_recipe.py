@@ -68,9 +68,7 @@ def test_relief_is_made_from_the_depth_that_was_asked_for() -> None:
 
 
 def test_detail_refines_the_front_of_another_reconstruction() -> None:
-    plain, fine = (
-        pipeline.run(SEEN.cutout, settings(detail=each)) for each in ("none", "depth")
-    )
+    plain, fine = (pipeline.run(SEEN.cutout, settings(detail=each)) for each in ("none", "depth"))
     assert "depth" not in plain.choices and "detail" not in plain.timings
     assert fine.choices["depth"].ran == "known" and "detail" in fine.timings
     shapes.assert_closed(fine.mesh)
