@@ -45,7 +45,7 @@ class SamSettings:
     )
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option(
-        "auto", "of the network; auto is half on a GPU and float32 elsewhere",
+        "auto", "of the picture's encoder; auto is half on a GPU and float32 elsewhere",
         choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
 
@@ -120,7 +120,10 @@ class Sam:
         folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = read_rules(folder)
-        self._network = pretrained.read("SamModel", folder, device, dtype)
+        # Places are told to it as sines of large numbers, which half precision cannot hold.
+        network = pretrained.read("SamModel", folder, device, devices.precision("float32", device))
+        network.vision_encoder.to(dtype)
+        self._network = network
         self._rules, self._loaded = rules, wanted
         progress(1.0)
 
@@ -184,8 +187,9 @@ class _Question:
         self._seen = input_size(self._size, rules.longest)
         self._torch = torch
         given = prepared(image, rules)
-        pixels = torch.from_numpy(given).to(network.device, network.dtype)
-        self._embedding = network.get_image_embeddings(pixels)
+        encoder = network.vision_encoder
+        pixels = torch.from_numpy(given).to(encoder.device, encoder.dtype)
+        self._embedding = network.get_image_embeddings(pixels).float()
 
     def by_prompt(self, points: Points, box: tuple[float, ...] | None) -> np.ndarray:
         """(h, w) logits of the one mask that fits box and points best."""
@@ -237,11 +241,7 @@ class _Question:
 
     def _ask(self, told: dict[str, Any], several: bool) -> tuple[np.ndarray, np.ndarray]:
         """(P, M, h, w) logits and (P, M) promised overlap; M is three, or one."""
-        device, dtype = self._network.device, self._network.dtype
-        placed = {
-            name: value.to(device, dtype if value.is_floating_point() else None)
-            for name, value in told.items()
-        }
+        placed = {name: value.to(self._network.device) for name, value in told.items()}
         found = self._network(image_embeddings=self._embedding, multimask_output=several, **placed)
         return found.pred_masks[0].float().cpu().numpy(), found.iou_scores[0].float().cpu().numpy()
 

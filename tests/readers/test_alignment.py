@@ -97,7 +97,7 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         alignment.fit(estimate, TRUE, nowhere)
 
 
-@pytest.mark.parametrize("floor", [True, False])
+@pytest.mark.parametrize("floor", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_two_views_of_disparity_become_metres_by_their_parallax(floor: bool) -> None:
     true = [scene.depth_of(scene.camera(azimuth), floor) for azimuth in (0, 25)]
     estimates = [disparity_of(true[0], 3.1, 0.5), disparity_of(true[1], 0.4, -1.2)]

@@ -97,6 +97,17 @@ def test_box_and_points_are_asked_together(folder: Path, backend: Sam) -> None:
     np.testing.assert_array_equal(found, wanted)
 
 
+def test_half_precision_is_the_encoders_alone_and_the_mask_nearly_the_same(folder: Path) -> None:
+    image, masks = tiny.picture(70, 64), []
+    for precision in ("float32", "bfloat16"):
+        backend = Sam()
+        settings = SamSettings(weights=str(folder), device="cpu", precision=precision)
+        masks.append(backend(image, Prompt(box=(5, 8, 60, 50)), settings, Progress()).rgba[..., 3])
+    assert backend._network.vision_encoder.dtype is torch.bfloat16
+    assert {each.dtype for each in backend._network.prompt_encoder.parameters()} == {torch.float32}
+    assert (masks[0] == masks[1]).mean() > 0.97
+
+
 def test_painted_strokes_become_points_where_they_are_thickest() -> None:
     mask = np.full((60, 80), 128, np.uint8)
     mask[10:21, 10:41] = 255  # thick in the middle rows
