@@ -106,7 +106,7 @@ ALLOWED = {
             (*COMPUTE, "torch"),
             (*CONTRACTS, *MATHS, "glimpse3d.pretrained", f"glimpse3d.{name.partition('.')[0]}"),
         )
-        for name in ("captions", "depth", "mattes.sam")
+        for name in ("captions", "depth", "mattes.sam", "mattes.sam_question")
     },
     "glimpse3d.mattes": Row(
         (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")
