@@ -111,6 +111,13 @@ def test_depth_is_that_of_the_librarys_pipeline(name: str, folders: dict[str, Pa
     np.testing.assert_allclose(found.values, theirs, atol=1e-4 * np.ptp(theirs))
 
 
+def test_the_end_of_glpns_scale_can_be_set(folders: dict[str, Path]) -> None:
+    image, known = tiny.picture(75, 45), {"weights": str(folders["glpn"]), "device": "cpu"}
+    own = GLPN()(image, GLPNSettings(**known), Progress())
+    far = GLPN()(image, GLPNSettings(**known, farthest=80.0), Progress())
+    np.testing.assert_allclose(far.z, 8 * own.z, rtol=1e-6)  # its configuration says 10
+
+
 def test_both_are_depth_estimators() -> None:
     assert isinstance(DPT(), DepthEstimator) and isinstance(GLPN(), DepthEstimator)
 
