@@ -35,6 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     return {
         "dpt": tiny.dpt(root / "dpt"),
+        "hybrid": tiny.dpt_hybrid(root / "hybrid"),
         "aspect": tiny.dpt_of_any_shape(root / "aspect"),
         "glpn": tiny.glpn(root / "glpn"),
     }
@@ -93,7 +94,7 @@ def test_what_the_network_sees_is_what_the_library_shows_it(
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dpt", "aspect", "glpn"])
+@pytest.mark.parametrize("name", ["dpt", "hybrid", "aspect", "glpn"])
 def test_depth_is_that_of_the_librarys_pipeline(name: str, folders: dict[str, Path]) -> None:
     folder, image = folders[name], tiny.picture(75, 45)
     processor = GLPNImageProcessorPil if name == "glpn" else DPTImageProcessorPil

@@ -63,6 +63,25 @@ def dpt(folder: Path, **changes: object) -> Path:
     return _save(network, folder, {**DPT_FILE, **changes})
 
 
+def dpt_hybrid(folder: Path) -> Path:
+    """As Intel/dpt-hybrid-midas: convolutions before the transformer."""
+    config = transformers.DPTConfig(
+        is_hybrid=True, hidden_size=16, num_hidden_layers=4, num_attention_heads=2,
+        intermediate_size=24, image_size=64, patch_size=16, backbone_out_indices=[0, 1, 2, 3],
+        backbone_featmap_shape=[1, 24, 4, 4], neck_ignore_stages=[0, 1], fusion_hidden_size=12,
+        neck_hidden_sizes=[8, 16, 16, 16], reassemble_factors=[1, 1, 1, 0.5],
+        readout_type="project",
+        backbone_config={
+            "model_type": "bit", "embedding_size": 8, "hidden_sizes": [8, 16, 24],
+            "depths": [1, 1, 1], "layer_type": "bottleneck", "global_padding": "same",
+            "embedding_dynamic_padding": True, "num_groups": 4,
+            "out_features": ["stage1", "stage2", "stage3"],
+        },
+    )  # fmt: skip
+    preprocessor = {**DPT_FILE, "size": {"height": 64, "width": 64}}
+    return _save(transformers.DPTForDepthEstimation(config), folder, preprocessor)
+
+
 def dpt_of_any_shape(folder: Path) -> Path:
     """With a backbone, and a processor that keeps the picture's shape."""
     config = transformers.DPTConfig(
