@@ -17,7 +17,7 @@ from tests import shapes
 from tests.relief.views import View, view, with_noise
 
 DRAFT = Detail(faces=10_000, texture_size=512)
-CAMERA = shapes.front_camera(size=256)
+CAMERA = shapes.front_camera(size=192)
 SOLIDS: dict[str, Callable[[], Mesh]] = {
     "sphere": shapes.sphere,
     "vase": shapes.vase,
@@ -34,7 +34,7 @@ def seen(name: str) -> View:
 def relief(
     cutout: Image, depth: Depth, detail: Detail = DRAFT, **options: object
 ) -> Reconstruction:
-    settings = ReliefSettings(**{"resolution": 80, **options})  # type: ignore[arg-type]
+    settings = ReliefSettings(**{"resolution": 64, **options})  # type: ignore[arg-type]
     backend = Relief()
     backend.load(settings, Progress())
     return backend.from_depth(cutout, depth, settings, detail, Progress())
@@ -69,7 +69,7 @@ def test_the_front_is_where_metric_depth_says(name: str) -> None:
     of = seen(name)
     camera = Camera(np.eye(4), CAMERA.K, CAMERA.width, CAMERA.height)
     depth = Depth(of.metric.values, DepthKind.METRIC, camera)
-    found = relief(of.cutout, depth, resolution=128)
+    found = relief(of.cutout, depth, resolution=112)
     np.testing.assert_allclose(found.camera.K, CAMERA.K, rtol=1e-9)
     off = off_front(found, of)
     assert np.median(off) < 0.006
