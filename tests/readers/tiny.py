@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import tokenizers
 import torch
 import transformers
@@ -60,7 +61,19 @@ def dpt(folder: Path, **changes: object) -> Path:
         reassemble_factors=[4, 2, 1, 0.5],
     )  # fmt: skip
     network = transformers.DPTForDepthEstimation(config)
-    return _save(network, folder, {**DPT_FILE, **changes})
+    return _as_published(_save(network, folder, {**DPT_FILE, **changes}))
+
+
+def _as_published(folder: Path) -> Path:
+    """Without the tensors that the library makes and never uses: Intel's files lack them."""
+    path = folder / "model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    left_out = [name for name in tensors if "layers.0.residual_layer1." in name]
+    assert len(left_out) == 4
+    for name in left_out:
+        del tensors[name]
+    safetensors.torch.save_file(tensors, path, {"format": "pt"})
+    return folder
 
 
 def dpt_hybrid(folder: Path) -> Path:
@@ -79,7 +92,8 @@ def dpt_hybrid(folder: Path) -> Path:
         },
     )  # fmt: skip
     preprocessor = {**DPT_FILE, "size": {"height": 64, "width": 64}}
-    return _save(transformers.DPTForDepthEstimation(config), folder, preprocessor)
+    network = transformers.DPTForDepthEstimation(config)
+    return _as_published(_save(network, folder, preprocessor))
 
 
 def dpt_of_any_shape(folder: Path) -> Path:
