@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import framing, poisson
+from .. import poisson, silhouette
 from ..isosurface import drop_debris, extract
 from ..placement import place
 from ..progress import Progress
@@ -40,7 +40,7 @@ def reconstruct(
         NoForeground: the cut-out is empty.
         InvalidData: the depth is of another size, or says nothing on the subject.
     """
-    crop = framing.frame(cutout, settings.resolution)
+    crop = silhouette.crop(cutout, settings.resolution)
     progress(0.0, "depth of the subject")
     subject = subject_depth(depth, cutout, crop, settings)
     progress(0.1, "points")

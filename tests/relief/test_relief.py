@@ -86,13 +86,13 @@ def test_the_unit_of_relative_depth_does_not_matter() -> None:
 
 
 def test_a_box_gets_its_depth_from_its_visible_top() -> None:
-    of = seen("box")
+    taken = shapes.front_camera(size=320)
+    of = view(SOLIDS["box"](), taken)
     wide, deep, high = 0.8, 0.5, 0.6
-    # The field of view that its crop has in the camera that took it, so that angles are true.
-    camera = Camera(np.eye(4), CAMERA.K, CAMERA.width, CAMERA.height)
+    camera = Camera(np.eye(4), taken.K, taken.width, taken.height)
     depth = Depth(of.metric.values, DepthKind.METRIC, camera)
     for back in ("mirror", "flat"):
-        size = np.ptp(relief(of.cutout, depth, back=back).mesh.vertices, axis=0)
+        size = np.ptp(relief(of.cutout, depth, back=back, resolution=128).mesh.vertices, axis=0)
         assert size[1] / size[0] == pytest.approx(deep / wide, abs=0.12)
         assert size[2] / size[0] == pytest.approx(high / wide, abs=0.05)
 
@@ -110,7 +110,7 @@ def test_a_ball_mirrored_is_a_ball_and_flat_it_is_half_of_one() -> None:
 
 
 def test_the_back_of_a_flat_one_is_flat_and_upright() -> None:
-    found = relief(seen("vase").cutout, seen("vase").metric, back="flat")
+    found = relief(seen("vase").cutout, seen("vase").metric, back="flat", resolution=96)
     y = found.mesh.vertices[:, 1]
     wall = y > y.max() - 0.02
     assert wall.sum() > 300
