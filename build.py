@@ -27,7 +27,7 @@ IN_BLENDER = ROOT / "tests" / "blender"
 OLDEST = (3, 11)
 INTERRUPTED = 130
 # What the tests and the type checker want; torch is among it, and nothing else asks for torch.
-TESTING = ("server", "test", "triposr", "readers")
+TESTING = ("readers", "server", "test", "triposr")
 
 
 class SetupError(Exception):

@@ -22,6 +22,8 @@ from .settings import Settings, TurntableSettings, preset
 from .types import (
     Camera,
     Choice,
+    Depth,
+    DepthKind,
     GaussianCloud,
     Image,
     Mesh,
@@ -37,6 +39,8 @@ __all__ = [
     "Camera",
     "Cancelled",
     "Choice",
+    "Depth",
+    "DepthKind",
     "GaussianCloud",
     "Glimpse3DError",
     "Image",

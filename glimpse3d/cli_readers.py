@@ -167,7 +167,7 @@ def _targets(arguments: argparse.Namespace) -> tuple[Path, Path]:
     """Where the output and its JSON go.
 
     Raises:
-        OutputFailed: one of them would replace the picture, or each other.
+        OutputFailed: one of them would replace the picture, each other, or somebody else's file.
     """
     default = Path(f"{arguments.picture.stem}.{arguments.reader}{arguments.suffix}")
     target: Path = arguments.output or default
@@ -180,7 +180,21 @@ def _targets(arguments: argparse.Namespace) -> tuple[Path, Path]:
             f"{target} would replace what it is made from",
             f"name a file ending in {arguments.suffix}",
         )
+    if target.is_dir():
+        raise OutputFailed(f"{target} is a folder, not a file", "choose another name")
+    if beside.exists() and not _is_record(beside):
+        raise OutputFailed(
+            f"{beside} is there already, and no record of Glimpse3D", "choose another name"
+        )
     return target, beside
+
+
+def _is_record(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(found, dict) and str(found.get("generator", "")).startswith("glimpse3d ")
 
 
 def _settings(arguments: argparse.Namespace) -> Settings:

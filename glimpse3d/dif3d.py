@@ -76,6 +76,10 @@ class _Seen:
 class Runtime:
     """DIF3D's one class. Every step does those before it that are still to be done.
 
+    Attributes:
+        variables: what was chosen.
+        result: what ``modelRun`` made, in the house frame; None before.
+
     >>> runtime = Runtime()
     >>> runtime.set_variables(output_path="somewhere/")  # doctest: +SKIP
     """
@@ -83,7 +87,7 @@ class Runtime:
     def __init__(self) -> None:
         self.variables = Variables()
         self._seen: _Seen | None = None
-        self._made: Reconstruction | None = None
+        self.result: Reconstruction | None = None
 
     def set_variables(
         self,
@@ -109,7 +113,7 @@ class Runtime:
             str(input_path), str(output_path), str(pretrained_model), chunk_size, padding,
             foreground_ratio, mc_resolution, model_save_format, str(depth_model), fusion,
         )  # fmt: skip
-        self._seen = self._made = None
+        self._seen = self.result = None
         for name in ("images", "renderfiles", "3dfiles"):
             self._folder(name)
 
@@ -137,7 +141,7 @@ class Runtime:
             BadImage: there is no picture, or more than one.
             NoForeground: nothing was found in it.
         """
-        self._made = None
+        self.result = None
         cutout = _squared(_cut_out(pictures.read(self._picture())), self.variables)
         plain = _over(cutout, _BEHIND)
         estimator, own = plugins.backend("depth", "glpn"), self._settings("depth", "glpn")
@@ -170,7 +174,7 @@ class Runtime:
         made = reconstructor(seen.cutout, own, DETAIL, Progress())
         if self.variables.fusion:
             made = fuse(made, seen.cutout, seen.depth, Progress())
-        self._made = made
+        self.result = made
         return paths
 
     def render(self) -> list[Path]:
@@ -204,10 +208,10 @@ class Runtime:
         return self._seen
 
     def _finished(self) -> Reconstruction:
-        if self._made is None:
+        if self.result is None:
             self.modelRun()
-        assert self._made is not None
-        return self._made
+        assert self.result is not None
+        return self.result
 
     def _settings(self, stage: str, name: str) -> object:
         chosen: dict[str, dict[str, object]] = {

@@ -139,8 +139,10 @@ BLIP2 = Model(
         ModelFile("config.json", 1_000),
         ModelFile("generation_config.json", 141),
         ModelFile("preprocessor_config.json", 432),
+        ModelFile("merges.txt", 456_000),
         ModelFile("tokenizer.json", 3_600_000),
         ModelFile("tokenizer_config.json", 1_000),
+        ModelFile("vocab.json", 798_000),
         ModelFile("model.safetensors.index.json", 122_000),
         ModelFile(
             "model-00001-of-00002.safetensors",

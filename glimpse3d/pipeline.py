@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -32,6 +32,7 @@ from .types import (
 )
 
 log = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
 
 def run(
@@ -99,7 +100,8 @@ def _cut_out(
     choice = choose_matte(image, settings)
     log.info("cut-out by %s: %s", choice.ran, choice.why or "asked for")
     matte, own = _backend("matte", choice.ran, settings, progress)
-    cutout = hold_to_prompt(matte(image, prompt, own, progress), prompt)
+    found = _with_room("matte", choice.ran, lambda: matte(image, prompt, own, progress))
+    cutout = hold_to_prompt(found, prompt)
     progress(1.0, "cut out", preview=cutout)
     return cutout, choice
 
@@ -107,7 +109,8 @@ def _cut_out(
 def _estimate_depth(image: Image, settings: Settings, progress: Progress) -> tuple[Depth, Choice]:
     name = settings.depth
     estimator, own = _backend("depth", name, settings, progress)
-    return estimator(image, own, progress), Choice(name, name)
+    found = _with_room("depth", name, lambda: estimator(image, own, progress))
+    return found, Choice(name, name)
 
 
 def _reconstruct(
@@ -116,11 +119,14 @@ def _reconstruct(
     name = settings.reconstructor
     reconstructor, own = _backend("reconstructor", name, settings, progress)
     detail = Detail(settings.faces, settings.texture_size)
-    if depth and isinstance(reconstructor, DepthReconstructor):
-        made = reconstructor.from_depth(cutout, depth, own, detail, progress)
-    else:
-        made = reconstructor(cutout, own, detail, progress)
-    return made, Choice(name, name)
+
+    def make() -> Reconstruction:
+        if depth and isinstance(reconstructor, DepthReconstructor):
+            return reconstructor.from_depth(cutout, depth, own, detail, progress)
+        made: Reconstruction = reconstructor(cutout, own, detail, progress)
+        return made
+
+    return _with_room("reconstructor", name, make), Choice(name, name)
 
 
 def _refine(
@@ -218,13 +224,19 @@ def _own(stage: str, name: str, settings: Settings) -> Any:
 def _backend(stage: str, name: str, settings: Settings, progress: Progress) -> tuple[Any, Any]:
     backend, own = plugins.backend(stage, name), _own(stage, name, settings)
     with progress.stage(stage, 0.1, f"loading {name}") as loading:
-        try:
-            backend.load(own, loading)
-        except OutOfMemory:
-            log.info("%s does not fit beside what is loaded; the others are unloaded", name)
-            plugins.unload_others(stage, name)
-            backend.load(own, loading)
+        _with_room(stage, name, lambda: backend.load(own, loading))
     return backend, own
+
+
+def _with_room(stage: str, name: str, work: Callable[[], Made]) -> Made:
+    """What ``work`` gives; if it runs out of memory, again after all others gave theirs back."""
+    try:
+        return work()
+    except OutOfMemory:
+        if not plugins.unload_others(stage, name):
+            raise
+        log.info("%s does not fit beside what is loaded; the others were unloaded", name)
+    return work()
 
 
 @contextmanager

@@ -83,11 +83,12 @@ def backend(stage: str, name: str) -> Any:
     return _made[stage, name]
 
 
-def unload_others(stage: str, name: str) -> None:
-    """Let every other backend give back what it loaded, where one needs the memory."""
-    for key, each in _made.items():
-        if key != (stage, name):
-            each.unload()
+def unload_others(stage: str, name: str) -> bool:
+    """Let every other backend give back what it loaded; whether there was any other."""
+    others = [each for key, each in _made.items() if key != (stage, name)]
+    for each in others:
+        each.unload()
+    return bool(others)
 
 
 def builds_on_depth(settings: Settings) -> bool:

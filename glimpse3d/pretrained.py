@@ -37,7 +37,9 @@ _HINT = "name a folder, or owner/name, of the right model; or fetch its weights 
 _NAMES_SHOWN = 3
 
 
-def read(kind: str, folder: Path, device: torch.device, dtype: torch.dtype) -> Any:
+def read(
+    kind: str, folder: Path, device: torch.device, dtype: torch.dtype, unused: str = ""
+) -> Any:
     """A network in evaluation mode on ``device``.
 
     Args:
@@ -45,6 +47,8 @@ def read(kind: str, folder: Path, device: torch.device, dtype: torch.dtype) -> A
         folder: with ``config.json`` and the weights, as the library saves them.
         device: where it goes.
         dtype: of its weights and of what is computed.
+        unused: how the names of tensors begin that the library makes and the network never
+            asks; published files leave them out.
 
     Raises:
         BadFile: the folder is of another model, a tensor is missing or of another shape, or a
@@ -63,7 +67,7 @@ def read(kind: str, folder: Path, device: torch.device, dtype: torch.dtype) -> A
         raise
     except Exception as error:  # the library passes on whatever its readers raise
         raise _unreadable(f"the weights in {folder}", error) from error
-    _check_complete(folder, about)
+    _check_complete(folder, about, unused)
     return network
 
 
@@ -91,9 +95,11 @@ def _check_type(config: Path, wanted: str) -> None:
         raise BadFile(f"{config} is of the model {found!r}, expected {wanted!r}", _HINT)
 
 
-def _check_complete(folder: Path, about: dict[str, Any]) -> None:
+def _check_complete(folder: Path, about: dict[str, Any], unused: str) -> None:
     """The library fills what a file lacks with chance, and goes on."""
-    lacking = sorted(about["missing_keys"])
+    lacking = sorted(
+        name for name in about["missing_keys"] if not (unused and name.startswith(unused))
+    )
     if lacking:
         shown, more = ", ".join(lacking[:_NAMES_SHOWN]), len(lacking) - _NAMES_SHOWN
         others = f" and {more} more" if more > 0 else ""

@@ -29,8 +29,8 @@ MATHS = tuple(
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
         "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
-        "models", "oriented_points", "pixel_values", "placement", "poisson", "simplify", "texture",
-        "unwrap", "weights",
+        "models", "oriented_points", "pixel_values", "placement", "poisson", "silhouette",
+        "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -128,7 +128,7 @@ ALLOWED = {
             (*COMPUTE, "torch"),
             (*CONTRACTS, *MATHS, "glimpse3d.pretrained", f"glimpse3d.{name.partition('.')[0]}"),
         )
-        for name in ("captions", "depth", "mattes.sam")
+        for name in ("captions", "depth", "mattes.sam", "mattes.sam_question")
     },
     "glimpse3d.mattes": Row(
         (*COMPUTE, "onnxruntime", "rembg"), (*CONTRACTS, *MATHS, "glimpse3d.mattes")

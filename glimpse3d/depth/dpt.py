@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from ..types import Image
 
 _PACKAGES = ("torch", "safetensors", "transformers")
+# The first fusion has nothing to fuse with; Intel's files have no tensors for it.
+_UNUSED = "neck.fusion_stage.layers.0.residual_layer1."
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class DPTSettings:
     revision: str = option("", "of owner/name; empty is the one that is pinned")
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option(
-        "auto", "of the network; auto is half on a GPU and float32 elsewhere",
+        "float32", "of the network; half precision leaves steps in the depth",
         choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
 
@@ -108,7 +110,7 @@ class DPT:
         folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = read_rules(folder)
-        network = pretrained.read("DPTForDepthEstimation", folder, device, dtype)
+        network = pretrained.read("DPTForDepthEstimation", folder, device, dtype, _UNUSED)
         _check_fits(folder, rules, network.config)
         self._network, self._rules, self._loaded = network, rules, wanted
         progress(1.0)

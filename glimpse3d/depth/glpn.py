@@ -41,9 +41,12 @@ class GLPNSettings:
     longest: int = option(
         640, "pixels of the longer side that the network sees; 0 is the picture's own", low=0
     )
+    farthest: float = option(
+        0.0, "metres that its scale ends at; 0 is what its configuration says", low=0, high=1000
+    )
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option(
-        "auto", "of the network; auto is half on a GPU and float32 elsewhere",
+        "float32", "of the network; half precision leaves steps in the depth",
         choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
 
@@ -147,7 +150,9 @@ class GLPN:
             whole = torch.nn.functional.interpolate(
                 found, (image.height, image.width), mode="bicubic", align_corners=False
             )
-        metres = np.maximum(whole[0, 0].cpu().numpy(), _NEAREST)
+        own = float(network.config.max_depth)
+        scale = settings.farthest / own if settings.farthest else 1.0
+        metres = np.maximum(whole[0, 0].cpu().numpy() * scale, _NEAREST)
         depth = Depth(metres, DepthKind.METRIC)
         conversion.check_varies(depth)
         progress(1.0)

@@ -1,7 +1,7 @@
 """``sam``: Segment Anything (arXiv 2304.02643), asked by box, by points, or left to itself.
 
-Owns its settings, the way from a picture to the network and from its masks back, and holds the
-network while it is loaded. Which of many masks is the subject is for ``sam_choice.py``. Must not
+Owns its settings, what is asked for them, and holds the network while it is loaded. How it sees a
+picture is in ``sam_question.py``, which of many masks is the subject in ``sam_choice.py``. Must not
 know other cut-outs. Light: torch and transformers are imported by ``load``.
 """
 
@@ -10,14 +10,12 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import pixel_values, weights
+from .. import weights
 from ..errors import BackendUnavailable, InvalidData, InvalidSettings, NoForeground
-from ..pixel_values import Normalisation
 from ..settings import check, option
 from ..types import Image
 from . import sam_choice
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from ..types import Prompt
 
 _PACKAGES = ("torch", "safetensors", "transformers")
-_AT_ONCE = 64  # points asked in one pass; each gives three masks
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +42,13 @@ class SamSettings:
     )
     device: str = option("auto", "where it runs", choices=("auto", "cpu", "cuda"))
     precision: str = option(
-        "auto", "of the network; auto is half on a GPU and float32 elsewhere",
+        "auto", "of the picture's encoder; auto is half on a GPU and float32 elsewhere",
         choices=("auto", "float32", "bfloat16", "float16"),
     )  # fmt: skip
 
     def __post_init__(self) -> None:
         check(self)
         points_from(self.points)
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """How a model's pictures are prepared.
-
-    Attributes:
-        longest: pixels of the longer side.
-        padded: (height, width) after filling up below and to the right.
-    """
-
-    longest: int
-    padded: tuple[int, int]
-    normalisation: Normalisation
 
 
 class Sam:
@@ -80,7 +63,7 @@ class Sam:
 
     def __init__(self) -> None:
         self._network: Any = None
-        self._rules: Rules | None = None
+        self._rules: Any = None
         self._loaded: tuple[str, ...] = ()
 
     @property
@@ -109,6 +92,7 @@ class Sam:
         progress(0.0, "importing PyTorch")
         from .. import device as devices
         from .. import pretrained
+        from . import sam_question
 
         device = devices.choose(settings.device)
         dtype = devices.precision(settings.precision, device)
@@ -119,8 +103,11 @@ class Sam:
         files = (pretrained.CONFIG, pretrained.PREPROCESSOR)
         folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
-        rules = read_rules(folder)
-        self._network = pretrained.read("SamModel", folder, device, dtype)
+        rules = sam_question.read_rules(folder)
+        # Places are told to it as sines of large numbers, which half precision cannot hold.
+        network = pretrained.read("SamModel", folder, device, devices.precision("float32", device))
+        network.vision_encoder.to(dtype)
+        self._network = network
         self._rules, self._loaded = rules, wanted
         progress(1.0)
 
@@ -150,12 +137,13 @@ class Sam:
 
         from .. import device as devices
         from ..progress import Progress
+        from . import sam_question
 
         self.load(settings, Progress())  # has happened, unless somebody calls without it
         points = _checked(sam_choice.joined(points_from(settings.points), prompt), image)
         with torch.inference_mode(), devices.memory_errors("choose device=cpu"):
             progress(0.0, "looking at the picture")
-            asked = _Question(self._network, self._rules, image)
+            asked = sam_question.Question(self._network, self._rules, image)
             if len(points.labels) or prompt.box is not None:
                 logits = asked.by_prompt(points, prompt.box)
             else:
@@ -170,96 +158,6 @@ class Sam:
             )
         progress(1.0)
         return Image(rgba)
-
-
-class _Question:
-    """One picture, encoded once and asked about as often as one likes."""
-
-    def __init__(self, network: Any, rules: Rules | None, image: Image) -> None:
-        import torch
-
-        assert rules is not None
-        self._network, self._rules = network, rules
-        self._size = image.height, image.width
-        self._seen = input_size(self._size, rules.longest)
-        self._torch = torch
-        given = prepared(image, rules)
-        pixels = torch.from_numpy(given).to(network.device, network.dtype)
-        self._embedding = network.get_image_embeddings(pixels)
-
-    def by_prompt(self, points: Points, box: tuple[float, ...] | None) -> np.ndarray:
-        """(h, w) logits of the one mask that fits box and points best."""
-        told: dict[str, Any] = {}
-        if len(points.labels):
-            told["input_points"] = self._places(points.places)[None, None]
-            told["input_labels"] = self._torch.as_tensor(points.labels)[None, None]
-        if box is not None:
-            told["input_boxes"] = self._places(np.reshape(box, (2, 2))).reshape(1, 1, 4)
-        # A single point may mean a part or the whole: three masks are offered for one to choose.
-        several = box is None and len(points.labels) == 1
-        logits, promised = self._ask(told, several)
-        best: np.ndarray = logits[0, int(promised[0].argmax())]
-        return best
-
-    def by_itself(self, grid: int, progress: Progress) -> np.ndarray:
-        """(h, w) logits of the largest central thing.
-
-        Raises:
-            NoForeground: no mask is stable.
-        """
-        places = sam_choice.grid(grid, self._size)
-        best, score = None, 0.0
-        for start in progress.track(range(0, len(places), _AT_ONCE), "asking for things"):
-            batch = self._places(places[start : start + _AT_ONCE])[None, :, None]
-            logits, _ = self._ask({"input_points": batch}, several=True)
-            masks = self._in_picture(logits.reshape(-1, *logits.shape[-2:]))
-            scores = sam_choice.scores(masks)
-            if scores.max() > score:
-                score = float(scores.max())
-                best = logits.reshape(-1, *logits.shape[-2:])[int(scores.argmax())]
-        if best is None:
-            raise NoForeground(
-                "SAM sees nothing in the middle that it could tell from its surroundings",
-                "give a box around the subject, or points on it",
-            )
-        return best
-
-    def enlarged(self, logits: np.ndarray) -> np.ndarray:
-        """(H, W) float32 logits at the picture's pixels: the padding is cut off in between."""
-        resize = self._torch.nn.functional.interpolate
-        whole = self._torch.from_numpy(logits)[None, None]
-        padded = resize(whole, self._rules.padded, mode="bilinear", align_corners=False)
-        height, width = self._seen
-        cut = padded[..., :height, :width]
-        found = resize(cut, self._size, mode="bilinear", align_corners=False)[0, 0]
-        values: np.ndarray = found.numpy()
-        return values
-
-    def _ask(self, told: dict[str, Any], several: bool) -> tuple[np.ndarray, np.ndarray]:
-        """(P, M, h, w) logits and (P, M) promised overlap; M is three, or one."""
-        device, dtype = self._network.device, self._network.dtype
-        placed = {
-            name: value.to(device, dtype if value.is_floating_point() else None)
-            for name, value in told.items()
-        }
-        found = self._network(image_embeddings=self._embedding, multimask_output=several, **placed)
-        return found.pred_masks[0].float().cpu().numpy(), found.iou_scores[0].float().cpu().numpy()
-
-    def _places(self, places: np.ndarray) -> Any:
-        """Pixels of the picture as pixels of what the network sees."""
-        (height, width), (seen_height, seen_width) = self._size, self._seen
-        scale = np.array([seen_width / width, seen_height / height])
-        return self._torch.from_numpy((np.asarray(places, np.float64) * scale).astype(np.float32))
-
-    def _in_picture(self, logits: np.ndarray) -> np.ndarray:
-        """The part of small masks that is not padding."""
-        height, width = (
-            max(1, round(side * have / padded))
-            for side, have, padded in zip(
-                self._seen, logits.shape[-2:], self._rules.padded, strict=True
-            )
-        )
-        return logits[:, :height, :width]
 
 
 def points_from(text: str) -> Points:
@@ -294,38 +192,3 @@ def _checked(points: Points, image: Image) -> Points:
     if len(points.labels) and not points.labels.any():
         raise InvalidData("all points are of the background", "give one on the subject")
     return points
-
-
-def read_rules(folder: Path) -> Rules:
-    """From the file beside the weights; what it leaves out is the library's default.
-
-    Raises:
-        BadFile: it asks for what is not done here.
-    """
-    told = pixel_values.read_preprocessor(folder)
-    size = told.values.get("size", {"longest_edge": 1024})
-    longest = size.get("longest_edge") if isinstance(size, Mapping) else None
-    if type(longest) is not int or longest < 1:
-        raise told.refusal(f"size is {size!r}")
-    padded = told.sides((1024, 1024), "pad_size")
-    if max(padded) < longest or not told.values.get("do_pad", True):
-        raise told.refusal("its pictures are not padded to a square")
-    how = told.normalisation(
-        pixel_values.BILINEAR, pixel_values.IMAGENET_MEAN, pixel_values.IMAGENET_STD
-    )
-    return Rules(longest, padded, how)
-
-
-def input_size(picture: tuple[int, int], longest: int) -> tuple[int, int]:
-    """(height, width) that a picture of (height, width) is brought to; halves are rounded up."""
-    scale = longest / max(picture)
-    return max(1, int(picture[0] * scale + 0.5)), max(1, int(picture[1] * scale + 0.5))
-
-
-def prepared(image: Image, rules: Rules) -> np.ndarray:
-    """(1, 3, h, w) float32: resized, normalised, and filled up with zeros."""
-    size = input_size((image.height, image.width), rules.longest)
-    values = pixel_values.normalised(pixel_values.colors(image), size, rules.normalisation)
-    whole = np.zeros((1, 3, *rules.padded), np.float32)
-    whole[..., : size[0], : size[1]] = values
-    return whole

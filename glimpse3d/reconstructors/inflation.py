@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .. import silhouette
 from ..distance import distance_inside
 from ..framing import Frame, subject_box
 from ..isosurface import drop_debris, extract
@@ -19,7 +20,7 @@ from ..simplify import simplify
 from ..stages import Detail
 from ..texture import Twins, two_sheet
 from ..types import Camera, Image, Mesh, Reconstruction
-from . import medial, revolution, silhouette
+from . import medial, revolution
 from .frustum import Block, Frustum
 from .inflate import InflateSettings
 

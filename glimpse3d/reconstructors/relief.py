@@ -40,7 +40,7 @@ class ReliefSettings:
         0.25, "depth of its sides where the outline is, over the subject's width", low=0.02, high=3
     )
     depth_range: float = option(
-        0.4,
+        0.5,
         "depth of what is seen over the subject's width, where the estimate leaves that open",
         low=0.02,
         high=3,

@@ -127,7 +127,7 @@ def closed_cloud(depth: Depth, alpha: np.ndarray, settings: ReliefSettings) -> O
     Raises:
         InvalidData: too little of the depth is known.
     """
-    beyond = _beyond(alpha)
+    beyond = pixels_beyond(alpha)
     scene = _scene(depth, beyond, intrinsics(depth, settings), settings.outliers)
     front = _front(scene, beyond <= _GROWN)
     outlines = [_outline(each, scene) for each in skimage.measure.find_contours(beyond, _GROWN)]
@@ -139,12 +139,12 @@ def closed_cloud(depth: Depth, alpha: np.ndarray, settings: ReliefSettings) -> O
 
 def seen_cloud(depth: Depth, alpha: np.ndarray, settings: ReliefSettings) -> OrientedCloud:
     """The subject's front alone, stray points replaced; arguments as ``closed_cloud``."""
-    beyond = _beyond(alpha)
+    beyond = pixels_beyond(alpha)
     scene = _scene(depth, beyond, intrinsics(depth, settings), settings.outliers)
     return _front(scene, beyond < 0)
 
 
-def _beyond(alpha: np.ndarray) -> np.ndarray:
+def pixels_beyond(alpha: np.ndarray) -> np.ndarray:
     """(H, W) float32 pixels from the outline, negative inside."""
     solid = alpha >= 128
     return distance_inside(~solid) - distance_inside(solid) + np.where(solid, 0.5, -0.5)

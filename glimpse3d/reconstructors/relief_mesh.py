@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from .. import framing, poisson
+from .. import poisson, silhouette
 from ..isosurface import drop_debris, extract
 from ..placement import place
 from ..progress import Progress
@@ -20,7 +20,7 @@ from ..stages import Detail
 from ..texture import two_sheet
 from ..types import Camera, Depth, Image, Mesh, Reconstruction
 from .relief import ReliefSettings
-from .relief_cloud import OrientedCloud, closed_cloud
+from .relief_cloud import OrientedCloud, closed_cloud, pixels_beyond
 from .relief_depth import intrinsics, subject_depth
 
 # Separate pieces of a subject, at most.
@@ -40,7 +40,7 @@ def reconstruct(
         NoForeground: the cut-out is empty.
         InvalidData: the depth is of another size, or says nothing on the subject.
     """
-    crop = framing.frame(cutout, settings.resolution)
+    crop = silhouette.crop(cutout, settings.resolution)
     progress(0.0, "depth of the subject")
     subject = subject_depth(depth, cutout, crop, settings)
     progress(0.1, "points")
@@ -88,7 +88,7 @@ class Outline:
 
     def carve(self, field: np.ndarray, grid: poisson.Grid) -> None:
         """Take from ``field`` (R, R, R), negative inside, what would be seen beside the subject."""
-        count = grid.resolution
+        count, layer = grid.resolution, self._beyond()
         y, z = np.meshgrid(np.arange(count), np.arange(count), indexing="ij")
         for x in range(count):
             at = grid.points(np.stack([np.full(y.shape, x), y, z], axis=-1)) @ self.K.T
@@ -96,7 +96,17 @@ class Outline:
             # remap's pixel centres are whole numbers, the camera's are at .5.
             pixels = at[..., :2] / np.where(before, at[..., 2], 1)[..., None] - 0.5
             columns, rows = (np.where(before, each, -9) for each in np.moveaxis(pixels, -1, 0))
-            seen = cv2.remap(
-                self.alpha, columns.astype(np.float32), rows.astype(np.float32), cv2.INTER_LINEAR
+            outside = cv2.remap(
+                layer,
+                columns.astype(np.float32),
+                rows.astype(np.float32),
+                cv2.INTER_LINEAR,
+                borderValue=float(count),
             )
-            np.maximum(field[x], 0.5 - seen.astype(np.float32) / 255, out=field[x])
+            np.maximum(field[x], outside, out=field[x])
+
+    def _beyond(self) -> np.ndarray:
+        """(H, W) float32 pixels beyond the outline, negative inside; half covered is 0."""
+        whole = pixels_beyond(self.alpha)
+        part = np.float32(0.5) - self.alpha.astype(np.float32) / 255
+        return np.where(np.abs(whole) < 1, part, whole).astype(np.float32)

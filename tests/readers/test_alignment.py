@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from glimpse3d.depth import alignment, conversion
-from glimpse3d.depth.view_alignment import align_views
+from glimpse3d.depth.view_alignment import ViewAlignment, align_views
 from glimpse3d.errors import InvalidData
 from glimpse3d.types import Depth, DepthKind
 from tests.readers import scene
@@ -27,6 +27,7 @@ def off(found: Depth, true: Depth) -> np.ndarray:
 
 
 TRUE = scene.depth_of(scene.camera(15))
+QUICK = ViewAlignment(pixels=300)
 
 
 def test_a_disparity_comes_back_in_metres() -> None:
@@ -97,11 +98,11 @@ def test_what_cannot_be_fitted_is_refused() -> None:
         alignment.fit(estimate, TRUE, nowhere)
 
 
-@pytest.mark.parametrize("floor", [True, False])
+@pytest.mark.parametrize("floor", [True, pytest.param(False, marks=pytest.mark.slow)])
 def test_two_views_of_disparity_become_metres_by_their_parallax(floor: bool) -> None:
     true = [scene.depth_of(scene.camera(azimuth), floor) for azimuth in (0, 25)]
     estimates = [disparity_of(true[0], 3.1, 0.5), disparity_of(true[1], 0.4, -1.2)]
-    depths, fits = align_views(estimates)
+    depths, fits = align_views(estimates, QUICK if floor else ViewAlignment())
     for found, wanted, fit, scale in zip(depths, true, fits, (3.1, 0.4), strict=True):
         assert found.kind is DepthKind.METRIC
         assert np.median(off(found, wanted)) < 0.025  # of 2 m
@@ -112,7 +113,8 @@ def test_views_further_down_get_larger_scales_not_smaller() -> None:
     """The ratio of scales is that of depths upside down: told in another unit, nothing moves."""
     true = [scene.depth_of(scene.camera(azimuth)) for azimuth in (0, 20, 40)]
     units = (1.0, 4.0, 0.25)
-    depths, fits = align_views([relative_of(t, u) for t, u in zip(true, units, strict=True)])
+    estimates = [relative_of(t, u) for t, u in zip(true, units, strict=True)]
+    depths, fits = align_views(estimates, QUICK)
     for found, wanted, fit, unit in zip(depths, true, fits, units, strict=True):
         assert fit.scale == pytest.approx(unit, rel=0.02)
         assert np.median(off(found, wanted)) < 0.02

@@ -99,7 +99,7 @@ def test_a_fixed_caption_needs_no_weights() -> None:
 def test_the_same_picture_gives_the_same_files(tmp_path: Path) -> None:
     folder = tiny.dpt(tmp_path / "dpt")
     flags = ["--dpt-weights", str(folder), "--dpt-device", "cpu"]
-    for name in ("one", "two"):
+    for name in ("one", "two", "two"):  # a former record is replaced
         assert cli.main(["depth", "photo.png", *flags, "-o", f"{name}/depth.png"]) == 0
     assert Path("one/depth.png").read_bytes() == Path("two/depth.png").read_bytes()
 
@@ -110,6 +110,9 @@ def test_the_same_picture_gives_the_same_files(tmp_path: Path) -> None:
         ["depth", "absent.png"],
         ["depth", "photo.png", "-o", "photo.png"],
         ["depth", "photo.png", "-o", "depth.json"],
+        ["depth", "photo.png", "-o", "empty"],
+        ["depth", "photo.png", "-o", "list.png"],  # a list.json of somebody's own is there
+        ["caption", "photo.png", "--blip2-fixed", "a cup", "-o", "list.txt"],
         ["depth", "photo.png", "--dpt-weights", "empty"],
         ["cutout", "photo.png", "--backend", "grabcut", "--box", "1,2,3"],
         ["cutout", "photo.png", "--backend", "grabcut", "--box", "0,0,99,99"],
@@ -119,6 +122,7 @@ def test_the_same_picture_gives_the_same_files(tmp_path: Path) -> None:
 )
 def test_a_refusal_leaves_nothing(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     Path("empty").mkdir()
+    Path("list.json").write_text('{"eggs": 6}', "utf-8")
     before = sorted(Path().rglob("*")), Path("photo.png").read_bytes()
     assert cli.main(arguments) == 2
     assert capsys.readouterr().err

@@ -35,6 +35,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("models")
     return {
         "dpt": tiny.dpt(root / "dpt"),
+        "hybrid": tiny.dpt_hybrid(root / "hybrid"),
         "aspect": tiny.dpt_of_any_shape(root / "aspect"),
         "glpn": tiny.glpn(root / "glpn"),
     }
@@ -93,7 +94,7 @@ def test_what_the_network_sees_is_what_the_library_shows_it(
     np.testing.assert_allclose(ours, wanted, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["dpt", "aspect", "glpn"])
+@pytest.mark.parametrize("name", ["dpt", "hybrid", "aspect", "glpn"])
 def test_depth_is_that_of_the_librarys_pipeline(name: str, folders: dict[str, Path]) -> None:
     folder, image = folders[name], tiny.picture(75, 45)
     processor = GLPNImageProcessorPil if name == "glpn" else DPTImageProcessorPil
@@ -109,6 +110,13 @@ def test_depth_is_that_of_the_librarys_pipeline(name: str, folders: dict[str, Pa
         assert found.kind is DepthKind.DISPARITY
     assert found.values.shape == (45, 75) and found.valid.all()
     np.testing.assert_allclose(found.values, theirs, atol=1e-4 * np.ptp(theirs))
+
+
+def test_the_end_of_glpns_scale_can_be_set(folders: dict[str, Path]) -> None:
+    image, known = tiny.picture(75, 45), {"weights": str(folders["glpn"]), "device": "cpu"}
+    own = GLPN()(image, GLPNSettings(**known), Progress())
+    far = GLPN()(image, GLPNSettings(**known, farthest=80.0), Progress())
+    np.testing.assert_allclose(far.z, 8 * own.z, rtol=1e-6)  # its configuration says 10
 
 
 def test_both_are_depth_estimators() -> None:

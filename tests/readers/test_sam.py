@@ -10,7 +10,7 @@ import transformers
 from transformers.models.sam.image_processing_pil_sam import SamImageProcessorPil
 
 from glimpse3d.errors import InvalidData, InvalidSettings, NoForeground
-from glimpse3d.mattes import sam, sam_choice
+from glimpse3d.mattes import sam, sam_choice, sam_question
 from glimpse3d.mattes.sam import Sam, SamSettings
 from glimpse3d.progress import Progress
 from glimpse3d.stages import Matte
@@ -58,10 +58,10 @@ def test_the_picture_is_prepared_as_the_library_does(size: tuple[int, int], fold
     image = tiny.picture(*size)
     picture = PIL.Image.fromarray(np.ascontiguousarray(image.rgba[..., :3]))
     wanted = SamImageProcessorPil.from_pretrained(folder)(picture, return_tensors="np")
-    rules = sam.read_rules(folder)
-    seen = sam.input_size((image.height, image.width), rules.longest)
+    rules = sam_question.read_rules(folder)
+    seen = sam_question.input_size((image.height, image.width), rules.longest)
     assert seen == tuple(wanted.reshaped_input_sizes[0])
-    np.testing.assert_allclose(sam.prepared(image, rules), wanted.pixel_values, atol=1e-6)
+    np.testing.assert_allclose(sam_question.prepared(image, rules), wanted.pixel_values, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(70, 64), (37, 90), (131, 70)])
@@ -95,6 +95,17 @@ def test_box_and_points_are_asked_together(folder: Path, backend: Sam) -> None:
         input_points=[[[20.0, 20.0], [60.0, 50.0]]], input_labels=[[1, 0]],
     )  # fmt: skip
     np.testing.assert_array_equal(found, wanted)
+
+
+def test_half_precision_is_the_encoders_alone_and_the_mask_nearly_the_same(folder: Path) -> None:
+    image, masks = tiny.picture(70, 64), []
+    for precision in ("float32", "bfloat16"):
+        backend = Sam()
+        settings = SamSettings(weights=str(folder), device="cpu", precision=precision)
+        masks.append(backend(image, Prompt(box=(5, 8, 60, 50)), settings, Progress()).rgba[..., 3])
+    assert backend._network.vision_encoder.dtype is torch.bfloat16
+    assert {each.dtype for each in backend._network.prompt_encoder.parameters()} == {torch.float32}
+    assert (masks[0] == masks[1]).mean() > 0.97
 
 
 def test_painted_strokes_become_points_where_they_are_thickest() -> None:
@@ -160,12 +171,12 @@ def test_left_to_itself_it_takes_the_best_of_all_masks_that_the_network_offers(
     image = tiny.picture(70, 64)
     found = cut(backend, folder, image, Prompt())
     network = transformers.SamModel.from_pretrained(folder).eval()
-    rules = sam.read_rules(folder)
-    seen = sam.input_size((64, 70), rules.longest)
+    rules = sam_question.read_rules(folder)
+    seen = sam_question.input_size((64, 70), rules.longest)
     points = sam_choice.grid(12, (64, 70)) * [seen[1] / 70, seen[0] / 64]
     with torch.inference_mode():
         logits = network(
-            pixel_values=torch.from_numpy(sam.prepared(image, rules)),
+            pixel_values=torch.from_numpy(sam_question.prepared(image, rules)),
             input_points=torch.tensor(points, dtype=torch.float32)[None, :, None],
         ).pred_masks[0]
     flat = logits.flatten(0, 1)

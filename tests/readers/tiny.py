@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import safetensors.torch
 import tokenizers
 import torch
 import transformers
@@ -60,7 +61,39 @@ def dpt(folder: Path, **changes: object) -> Path:
         reassemble_factors=[4, 2, 1, 0.5],
     )  # fmt: skip
     network = transformers.DPTForDepthEstimation(config)
-    return _save(network, folder, {**DPT_FILE, **changes})
+    return _as_published(_save(network, folder, {**DPT_FILE, **changes}))
+
+
+def _as_published(folder: Path) -> Path:
+    """Without the tensors that the library makes and never uses: Intel's files lack them."""
+    path = folder / "model.safetensors"
+    tensors = safetensors.torch.load_file(path)
+    left_out = [name for name in tensors if "layers.0.residual_layer1." in name]
+    assert len(left_out) == 4
+    for name in left_out:
+        del tensors[name]
+    safetensors.torch.save_file(tensors, path, {"format": "pt"})
+    return folder
+
+
+def dpt_hybrid(folder: Path) -> Path:
+    """As Intel/dpt-hybrid-midas: convolutions before the transformer."""
+    config = transformers.DPTConfig(
+        is_hybrid=True, hidden_size=16, num_hidden_layers=4, num_attention_heads=2,
+        intermediate_size=24, image_size=64, patch_size=16, backbone_out_indices=[0, 1, 2, 3],
+        backbone_featmap_shape=[1, 24, 4, 4], neck_ignore_stages=[0, 1], fusion_hidden_size=12,
+        neck_hidden_sizes=[8, 16, 16, 16], reassemble_factors=[1, 1, 1, 0.5],
+        readout_type="project",
+        backbone_config={
+            "model_type": "bit", "embedding_size": 8, "hidden_sizes": [8, 16, 24],
+            "depths": [1, 1, 1], "layer_type": "bottleneck", "global_padding": "same",
+            "embedding_dynamic_padding": True, "num_groups": 4,
+            "out_features": ["stage1", "stage2", "stage3"],
+        },
+    )  # fmt: skip
+    preprocessor = {**DPT_FILE, "size": {"height": 64, "width": 64}}
+    network = transformers.DPTForDepthEstimation(config)
+    return _as_published(_save(network, folder, preprocessor))
 
 
 def dpt_of_any_shape(folder: Path) -> Path:

@@ -47,14 +47,14 @@ def noisy(points: np.ndarray, share: float, seed: int = 1) -> np.ndarray:
 SOLIDS = {"ball": (ball, from_ball, 0), "ring": (ring, from_ring, 1)}
 
 
-@pytest.mark.parametrize("resolution", [64, 128])
+@pytest.mark.parametrize("resolution", [48, 96])
 @pytest.mark.parametrize("noise", [0.0, 0.01])
 @pytest.mark.parametrize("name", SOLIDS)
 def test_the_surface_is_closed_and_less_than_a_voxel_away(
     name: str, noise: float, resolution: int
 ) -> None:
     solid, distance, holes = SOLIDS[name]
-    points, normals = solid(20_000)
+    points, normals = solid(15_000)
     points = noisy(points, noise)
     mesh = Mesh(*poisson.surface(points, normals, PoissonSettings(resolution, 2.0)))
     shapes.assert_closed(mesh)

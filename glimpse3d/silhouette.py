@@ -11,9 +11,9 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from ..distance import distance_inside
-from ..framing import FOREGROUND_RATIO, Frame, frame, subject_box
-from ..types import Image
+from .distance import distance_inside
+from .framing import FOREGROUND_RATIO, Frame, frame, subject_box
+from .types import Image
 
 # Parts of fewer grid cells across than this would break up in the grid.
 _THINNEST = 1.3
