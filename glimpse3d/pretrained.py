@@ -19,19 +19,9 @@ import transformers
 from . import device as devices
 from .errors import BadFile, Glimpse3DError
 from .pixel_values import read_json
+from .reader_weights import CONFIG
 
 log = logging.getLogger(__name__)
-
-CONFIG, PREPROCESSOR, TOKENIZER = (
-    "config.json",
-    "preprocessor_config.json",
-    "tokenizer.json",
-)
-# One of these has to be there; safetensors come first.
-WEIGHTS = (
-    "model.safetensors", "model.safetensors.index.json", "pytorch_model.bin",
-    "pytorch_model.bin.index.json",
-)  # fmt: skip
 
 _HINT = "name a folder, or owner/name, of the right model; or fetch its weights again"
 _NAMES_SHOWN = 3

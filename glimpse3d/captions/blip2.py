@@ -6,15 +6,14 @@ loaded. Must not know other captions. Light: torch and transformers are imported
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import pixel_values, weights
-from ..errors import BackendUnavailable, BadFile, InvalidSettings
+from .. import models, pixel_values, reader_weights
+from ..errors import BadFile, InvalidSettings
 from ..pixel_values import Normalisation
 from ..settings import check, option
 
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..types import Image
 
-_PACKAGES = ("torch", "safetensors", "transformers")
 
 # What captions say of the picture instead of the object. Make-It-3D drops a part of these.
 _OPENINGS = re.compile(
@@ -76,6 +74,7 @@ class Blip2:
 
     Settings = Blip2Settings
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    MODEL = models.BLIP2
     TITLE = "BLIP-2"
     WHEN = (
         "words for text-guided stages; 15 GB of weights, a large GPU. Or words of your own: fixed"
@@ -92,6 +91,12 @@ class Blip2:
         """Whether a network is held."""
         return self._network is not None
 
+    @staticmethod
+    def check_ready(settings: Blip2Settings) -> None:
+        """See ``stages.WithWeights``."""
+        if not settings.fixed:
+            reader_weights.found("BLIP-2", settings, reader_weights.TOKENIZER)
+
     def load(self, settings: Blip2Settings, progress: Progress) -> None:
         """Read the weights; nothing where the caption is fixed.
 
@@ -103,11 +108,7 @@ class Blip2:
         """
         if settings.fixed:
             return
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise BackendUnavailable(
-                f"BLIP-2 needs {', '.join(missing)}", 'pip install "glimpse3d[readers]"'
-            )
+        folder = reader_weights.found("BLIP-2", settings, reader_weights.TOKENIZER)
         progress(0.0, "importing PyTorch")
         from .. import device as devices
         from .. import pretrained
@@ -118,8 +119,6 @@ class Blip2:
         if wanted == self._loaded:
             return
         self.unload()
-        files = (pretrained.CONFIG, pretrained.PREPROCESSOR, pretrained.TOKENIZER)
-        folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules, words = read_rules(folder), pretrained.tokenizer(folder)
         network = pretrained.read("Blip2ForConditionalGeneration", folder, device, dtype)

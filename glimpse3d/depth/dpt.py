@@ -7,15 +7,14 @@ estimators. Light: torch and transformers are imported by ``load``.
 
 from __future__ import annotations
 
-import importlib.util
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .. import pixel_values, weights
-from ..errors import BackendUnavailable, BadFile, InvalidData
+from .. import models, pixel_values, reader_weights
+from ..errors import BadFile, InvalidData
 from ..pixel_values import Normalisation
 from ..settings import check, option
 from ..types import Depth, DepthKind
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..types import Image
 
-_PACKAGES = ("torch", "safetensors", "transformers")
 # The first fusion has nothing to fuse with; Intel's files have no tensors for it.
 _UNUSED = "neck.fusion_stage.layers.0.residual_layer1."
 
@@ -69,6 +67,7 @@ class DPT:
 
     Settings = DPTSettings
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    MODEL = models.DPT_LARGE
     TITLE = "DPT (MiDaS 3)"
     WHEN = "depth order of any picture; no metres. 1.4 GB of weights, or 0.5 GB for the hybrid"
 
@@ -82,6 +81,11 @@ class DPT:
         """Whether a network is held."""
         return self._network is not None
 
+    @staticmethod
+    def check_ready(settings: DPTSettings) -> None:
+        """See ``stages.WithWeights``."""
+        reader_weights.found("DPT", settings)
+
     def load(self, settings: DPTSettings, progress: Progress) -> None:
         """Read the weights.
 
@@ -91,11 +95,7 @@ class DPT:
             BadFile: they are damaged, or another model's.
             OutOfMemory: they do not fit.
         """
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise BackendUnavailable(
-                f"DPT needs {', '.join(missing)}", 'pip install "glimpse3d[readers]"'
-            )
+        folder = reader_weights.found("DPT", settings)
         progress(0.0, "importing PyTorch")
         from .. import device as devices
         from .. import pretrained
@@ -106,8 +106,6 @@ class DPT:
         if wanted == self._loaded:
             return
         self.unload()
-        files = (pretrained.CONFIG, pretrained.PREPROCESSOR)
-        folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = read_rules(folder)
         network = pretrained.read("DPTForDepthEstimation", folder, device, dtype, _UNUSED)

@@ -6,7 +6,6 @@ loaded. Must not know other estimators. Light: torch and transformers are import
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import pixel_values, weights
-from ..errors import BackendUnavailable, InvalidData
+from .. import models, pixel_values, reader_weights
+from ..errors import InvalidData
 from ..pixel_values import Normalisation
 from ..settings import check, option
 from ..types import Depth, DepthKind
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from ..progress import Progress
     from ..types import Image
 
-_PACKAGES = ("torch", "safetensors", "transformers")
 _NEAREST = 1e-3  # metres; resizing may swing below 0, and nothing is that near
 
 
@@ -71,6 +69,7 @@ class GLPN:
 
     Settings = GLPNSettings
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    MODEL = models.GLPN_NYU
     TITLE = "GLPN"
     WHEN = "metres, in rooms (glpn-nyu) and streets (glpn-kitti); 245 MB of weights"
 
@@ -84,6 +83,11 @@ class GLPN:
         """Whether a network is held."""
         return self._network is not None
 
+    @staticmethod
+    def check_ready(settings: GLPNSettings) -> None:
+        """See ``stages.WithWeights``."""
+        reader_weights.found("GLPN", settings)
+
     def load(self, settings: GLPNSettings, progress: Progress) -> None:
         """Read the weights.
 
@@ -93,11 +97,7 @@ class GLPN:
             BadFile: they are damaged, or another model's.
             OutOfMemory: they do not fit.
         """
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise BackendUnavailable(
-                f"GLPN needs {', '.join(missing)}", 'pip install "glimpse3d[readers]"'
-            )
+        folder = reader_weights.found("GLPN", settings)
         progress(0.0, "importing PyTorch")
         from .. import device as devices
         from .. import pretrained
@@ -108,8 +108,6 @@ class GLPN:
         if wanted == self._loaded:
             return
         self.unload()
-        files = (pretrained.CONFIG, pretrained.PREPROCESSOR)
-        folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = read_rules(folder)
         self._network = pretrained.read("GLPNForDepthEstimation", folder, device, dtype)

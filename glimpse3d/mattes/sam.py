@@ -7,15 +7,14 @@ know other cut-outs. Light: torch and transformers are imported by ``load``.
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from .. import weights
-from ..errors import BackendUnavailable, InvalidData, InvalidSettings, NoForeground
+from .. import models, reader_weights
+from ..errors import InvalidData, InvalidSettings, NoForeground
 from ..settings import check, option
 from ..types import Image
 from . import sam_choice
@@ -24,8 +23,6 @@ from .sam_choice import Points
 if TYPE_CHECKING:
     from ..progress import Progress
     from ..types import Prompt
-
-_PACKAGES = ("torch", "safetensors", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +53,7 @@ class Sam:
 
     Settings = SamSettings
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    MODEL = models.SAM
     TITLE = "Segment Anything"
     WHEN = (
         "pictures of several things, by a box or points; alone it takes the largest in the middle"
@@ -75,6 +73,11 @@ class Sam:
         """It is chosen by name only: alone it may take another thing than the user means."""
         return "it is chosen by name only"
 
+    @staticmethod
+    def check_ready(settings: SamSettings) -> None:
+        """See ``stages.WithWeights``."""
+        reader_weights.found("SAM", settings)
+
     def load(self, settings: SamSettings, progress: Progress) -> None:
         """Read the weights.
 
@@ -84,11 +87,7 @@ class Sam:
             BadFile: they are damaged, or another model's.
             OutOfMemory: they do not fit.
         """
-        missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise BackendUnavailable(
-                f"SAM needs {', '.join(missing)}", 'pip install "glimpse3d[readers]"'
-            )
+        folder = reader_weights.found("SAM", settings)
         progress(0.0, "importing PyTorch")
         from .. import device as devices
         from .. import pretrained
@@ -100,8 +99,6 @@ class Sam:
         if wanted == self._loaded:
             return
         self.unload()
-        files = (pretrained.CONFIG, pretrained.PREPROCESSOR)
-        folder = weights.folder(settings.weights, settings.revision, files, pretrained.WEIGHTS)
         progress(0.3, "reading the weights")
         rules = sam_question.read_rules(folder)
         # Places are told to it as sines of large numbers, which half precision cannot hold.
