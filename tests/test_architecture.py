@@ -29,7 +29,7 @@ MATHS = tuple(
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
         "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
-        "models", "oriented_points", "pixel_values", "placement", "poisson", "silhouette",
+        "models", "oriented_points", "pixel_values", "placement", "poisson", "reader_weights", "silhouette",
         "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
