@@ -146,7 +146,7 @@ def test_a_job_that_fails_says_why(
 
 
 def test_kinds_that_are_not_done_yet_say_so(client: Client) -> None:
-    for kind in ("cutout", "splats", "fetch_weights"):
+    for kind in ("cutout", "splats"):
         client.submit(kind, {})
         assert refusal(client, "submit").problem.code == "not_supported"
 
