@@ -102,6 +102,4 @@ def test_settings_out_of_range_are_refused() -> None:
 
 def test_cancelling_stops_the_search() -> None:
     with pytest.raises(Cancelled):
-        register(
-            scenes.cloud(0), list(scenes.views(0)), progress=Progress(cancelled=lambda: True)
-        )
+        register(scenes.cloud(0), list(scenes.views(0)), progress=Progress(cancelled=lambda: True))
