@@ -80,8 +80,8 @@ def balls(count: int) -> GaussianCloud:
 
 CASES = (
     Case("10k discs, 256 px", discs, 10_000, 256, 100, 10),
-    Case("10k balls (INRIA-style), 256 px", balls, 10_000, 256, 1500, 100),
-    Case("30k discs, 512 px", discs, 30_000, 512, 200, 25),
+    Case("10k balls (INRIA-style), 256 px", balls, 10_000, 256, 1000, 50),
+    Case("30k discs, 512 px", discs, 30_000, 512, 250, 25),
 )
 
 

@@ -18,11 +18,10 @@ from .projection import (
     REACH_X,
     REACH_Y,
     SHEAR,
-    TILE_HEIGHT,
-    TILE_WIDTH,
     X,
     Y,
 )
+from .tiles import TILE_HEIGHT, TILE_WIDTH
 
 PLANE = TILE_WIDTH * TILE_HEIGHT
 # Splats drawn before asking whether every pixel of the tile is finished.

@@ -24,7 +24,8 @@ from .lanes import (
     total,
     where_above,
 )
-from .projection import ACROSS, COLUMNS, DOWN, LOG_OPACITY, SHEAR, TILE_HEIGHT, TILE_WIDTH, X, Y
+from .projection import ACROSS, COLUMNS, DOWN, LOG_OPACITY, SHEAR, X, Y
+from .tiles import TILE_HEIGHT, TILE_WIDTH
 
 # Columns of an entry: sums over a tile's pixels of v, v u, v u^2, v dy, v u dy and v dy^2, where v
 # is the gradient of the logarithm of alpha; then the gradient of each channel.

@@ -14,8 +14,9 @@ from typing import NamedTuple
 import numpy as np
 
 from . import blend, blend_gradient, projection, projection_gradient, shading
-from .projection import COLUMNS, Geometry, Lens, Screen, Tiles
+from .projection import COLUMNS, Geometry, Lens, Screen
 from .rasterization import Cameras, Meta, RasterSettings, Splats
+from .tiles import Tiles, sort_into_tiles
 
 
 class Shot(NamedTuple):
@@ -84,7 +85,7 @@ def forward(
         K, lens = np.array(cameras.Ks[index], np.float64), _lens(cameras, settings)
         screen = projection.project(geometry, view, K, lens)
         channels = _channels(splats, geometry.means, screen, view, settings)
-        tiles = projection.sort_into_tiles(screen, channels, width, height)
+        tiles = sort_into_tiles(screen, channels, width, height)
         ends = np.empty(len(tiles.starts) - 1, np.int64)
         light = np.empty((height, width), np.float32)
         drawn = colors[index], alphas[index, ..., 0], light, ends

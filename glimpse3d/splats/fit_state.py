@@ -36,6 +36,7 @@ def pack(fit: Fit, seconds: float) -> tuple[dict[str, np.ndarray], dict[str, Any
         "settings": to_dict(fit.settings),
         "views": len(fit.views),
         "seconds": seconds,
+        "backend": fit.backend,
         "samples": [asdict(sample) for sample in fit.samples],
         "best": asdict(fit.best[0]),
     }
@@ -66,6 +67,7 @@ def unpack(fit: Fit, arrays: dict[str, np.ndarray], about: dict[str, Any]) -> fl
         )
     try:
         _restore(fit, arrays)
+        fit.backend = str(about["backend"])
         fit.samples = [Sample(**each) for each in about["samples"]]
         best = {
             name: torch.tensor(arrays[f"best/{name}"]).to(fit.device) for name in fit.parameters

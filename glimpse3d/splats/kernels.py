@@ -22,7 +22,7 @@ import numba
 # The files that hold kernels or their constants, from here.
 SOURCES = (
     "kernels.py", "lanes.py", "blend.py", "blend_gradient.py", "projection.py",
-    "projection_gradient.py", "shading.py", "../formats/sh.py",
+    "projection_gradient.py", "shading.py", "tiles.py", "../formats/sh.py",
 )  # fmt: skip
 
 _one_at_a_time = threading.Lock()

@@ -115,6 +115,11 @@ def object_radius(cloud: GaussianCloud) -> float:
     return max(float(np.quantile(distance, 0.98)), 1e-6)
 
 
+def usual_size(cloud: GaussianCloud) -> float:
+    """Metres: the median over the splats of their second longest standard deviation."""
+    return float(np.median(np.sort(cloud.scales, axis=1)[:, 1]))
+
+
 class Fit:
     """A fit under way.
 
@@ -143,7 +148,7 @@ class Fit:
         if not self.fitted:
             raise InvalidSettings("held_out", "keeps every view", "keep fewer")
         self.parameters = numbers.from_cloud(cloud, self.degree, self.device)
-        self.optimisers = numbers.optimisers(self.parameters, settings, self.radius)
+        self.optimisers = numbers.optimisers(self.parameters, settings, usual_size(cloud))
         self.strategy = strategies.choose(settings, self.parameters, self.optimisers, self.radius)
         self.trust = Trust(len(views))
         self.colors = ViewColors(len(views), self.fitted, self.device)

@@ -13,7 +13,7 @@ from ..types import GaussianCloud
 
 @dataclass(frozen=True, slots=True)
 class OptimiseSettings:
-    """How a cloud is fitted to views. Rates are per step, for an object of radius 1."""
+    """How a cloud is fitted to views. Rates are per step."""
 
     iterations: int = option(100, "steps, one view each", low=1, high=1_000_000)
     sh_degree: int = option(
@@ -38,7 +38,9 @@ class OptimiseSettings:
         choices=("fixed", "mcmc", "default"),
     )
     most_gaussians: int = option(100_000, "splats that mcmc may reach", low=16, high=5_000_000)
-    rate_means: float = option(1.2e-3, "learning rate of the places", low=0, high=1)
+    rate_means: float = option(
+        0.06, "learning rate of the places, in sizes of a usual splat", low=0, high=10
+    )
     rate_scales: float = option(1e-2, "learning rate of the logarithms of sizes", low=0, high=1)
     rate_quats: float = option(1e-3, "learning rate of the rotations", low=0, high=1)
     rate_opacities: float = option(5e-2, "learning rate of the logits", low=0, high=1)

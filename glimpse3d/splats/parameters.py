@@ -82,10 +82,16 @@ def normals(parameters: Parameters, position: Tensor) -> Tensor:
     return torch.where(away, -axes, axes)
 
 
-def optimisers(parameters: Parameters, settings: OptimiseSettings, radius: float) -> Optimisers:
-    """One Adam (Kingma & Ba 2015) a parameter, as gsplat's strategies want them."""
+def optimisers(parameters: Parameters, settings: OptimiseSettings, usual_size: float) -> Optimisers:
+    """One Adam (Kingma & Ba 2015) a parameter, as gsplat's strategies want them.
+
+    Args:
+        parameters: what moves.
+        settings: gives the rates.
+        usual_size: metres; many small splats must not move as far as few large ones.
+    """
     rates = {name: getattr(settings, f"rate_{name}") for name in parameters}
-    rates["means"] *= radius
+    rates["means"] *= usual_size
     return {
         name: torch.optim.Adam(
             [{"params": value, "lr": rates[name], "initial_lr": rates[name], "name": name}],

@@ -86,6 +86,17 @@ def _pull_axis(axis, s, across, along, g):  # type: ignore[no-untyped-def]
 
 
 @inlined
+def _pull_shape(turn, scale, across, along, g):  # type: ignore[no-untyped-def]
+    """Gradients of a splat's axes, of its scale, and of ``across`` and ``along``."""
+    first, s0, p0, q0 = _pull_axis(turn[0], scale[0], across, along, g)
+    second, s1, p1, q1 = _pull_axis(turn[1], scale[1], across, along, g)
+    third, s2, p2, q2 = _pull_axis(turn[2], scale[2], across, along, g)
+    g_across = _mix(_mix(turn[0], p0, turn[1], p1), 1.0, turn[2], p2)
+    g_along = _mix(_mix(turn[0], q0, turn[1], q1), 1.0, turn[2], q2)
+    return (first, second, third), (s0, s1, s2), g_across, g_along
+
+
+@inlined
 def _pull_ellipse(moments, xx, xy, yy):  # type: ignore[no-untyped-def]
     """Gradients of the centre (x, y) and of the blurred covariance (xx, xy, yy)."""
     inverse, down = 1.0 / (xx * yy - xy * xy), 1.0 / yy
@@ -135,7 +146,7 @@ def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out)
         i = visible[k]
         moments = sums[k]
         mean = row(means, i)
-        q = unit(quaternions, i)
+        q, shrink = unit(quaternions, i)
         inverse = 1.0 / (dot(deep, mean) + view[2, 3])
         x_slope = (dot(right, mean) + view[0, 3]) * inverse
         y_slope = (dot(down, mean) + view[1, 3]) * inverse
@@ -144,30 +155,15 @@ def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out)
         zero = (0.0, 0.0, 0.0)
         to_x, to_y = toward(right, deep, tx), toward(down, deep, ty)
         across, along = _mix(to_x, jx, zero, 0.0), _mix(to_y, jy, zero, 0.0)
-        first, second, third = axes(q)
-        scale = row(scales, i)
-        xx, xy, yy = screen_covariance((first, second, third), scale, across, along)
+        turn, scale = axes(q), row(scales, i)
+        xx, xy, yy = screen_covariance(turn, scale, across, along)
         gx, gy, g = _pull_ellipse(moments, xx + lens.blur, xy, yy + lens.blur)
         # The first moment is the gradient of the logarithm of opacity, as drawn.
         out.opacities[i] += moments[0] / opacities[i]
         if lens.antialiased:
             g = _pull_antialiasing(moments[0], xx, xy, yy, lens.blur, g)
-        g_first, gs, gp, gq = _pull_axis(first, scale[0], across, along, g)
-        g_across, g_along = _mix(first, gp, zero, 0.0), _mix(first, gq, zero, 0.0)
-        out.scales[i, 0] += gs
-        g_second, gs, gp, gq = _pull_axis(second, scale[1], across, along, g)
-        g_across, g_along = _mix(g_across, 1.0, second, gp), _mix(g_along, 1.0, second, gq)
-        out.scales[i, 1] += gs
-        g_third, gs, gp, gq = _pull_axis(third, scale[2], across, along, g)
-        g_across, g_along = _mix(g_across, 1.0, third, gp), _mix(g_along, 1.0, third, gq)
-        out.scales[i, 2] += gs
-        length = np.sqrt(
-            np.float64(quaternions[i, 0]) ** 2
-            + np.float64(quaternions[i, 1]) ** 2
-            + np.float64(quaternions[i, 2]) ** 2
-            + np.float64(quaternions[i, 3]) ** 2
-        )
-        pull = _pull_quaternion(q, 1.0 / length, g_first, g_second, g_third)
+        g_turn, g_scale, g_across, g_along = _pull_shape(turn, scale, across, along, g)
+        pull = _pull_quaternion(q, shrink, g_turn[0], g_turn[1], g_turn[2])
         for axis in range(4):
             out.quaternions[i, axis] += pull[axis]
         # The slopes' gradients: of the centre always, of the Jacobian only inside its limits.
@@ -184,6 +180,7 @@ def pull_screen(geometry, view, K, lens, visible, sums, depth_column, rows, out)
         g_mean = _mix(_mix(right, g_x, down, g_y), 1.0, deep, g_z)
         for axis in range(3):
             out.means[i, axis] += g_mean[axis]
+            out.scales[i, axis] += g_scale[axis]
         g_translation = (g_translation[0] + g_x, g_translation[1] + g_y, g_translation[2] + g_z)
         g_right = _mix(g_right, 1.0, _mix(g_across, jx, mean, g_x), 1.0)
         g_down = _mix(g_down, 1.0, _mix(g_along, jy, mean, g_y), 1.0)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any, Literal, get_args
@@ -201,6 +202,7 @@ def _rasterize_arrays(
     return import_module("glimpse3d.splats.cpu_pass").rasterize(splats, cameras, settings)
 
 
+@cache  # said once, not with every picture
 def choose(device: str) -> str:
     """The backend made for tensors that lie on a device of this type, such as "cuda"."""
     if device == "cuda":

@@ -13,7 +13,7 @@ import pytest
 from glimpse3d import coords
 from glimpse3d.coords import Lens
 from glimpse3d.errors import InvalidData, InvalidSettings
-from glimpse3d.splats import projection
+from glimpse3d.splats import tiles
 from glimpse3d.splats.rasterization import Cameras, RasterSettings, Splats, rasterize
 from glimpse3d.splats.render import RenderSettings, render
 from glimpse3d.types import Camera, GaussianCloud
@@ -166,9 +166,7 @@ def test_equal_depths_are_drawn_in_the_order_given() -> None:
 def test_depths_sort_by_every_bit() -> None:
     depths = np.random.default_rng(0).permutation(np.float32(1) + np.arange(5000) * 2.0**-23)
     depths = np.concatenate([depths, [0.02, 3e9, 1.0, 1.0]]).astype(np.float32)
-    order = projection._sorted_by_depth(
-        np.arange(len(depths), dtype=np.int32), depths.view(np.int32)
-    )
+    order = tiles._sorted_by_depth(np.arange(len(depths), dtype=np.int32), depths.view(np.int32))
     assert np.array_equal(order, np.argsort(depths, kind="stable"))
 
 

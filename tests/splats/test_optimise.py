@@ -91,7 +91,7 @@ def test_the_answer_is_the_best_state_that_was_looked_at() -> None:
 
 
 def test_the_best_state_survives_a_fit_that_goes_wrong() -> None:
-    wild = replace(SHORT, rate_means=0.5, rate_scales=0.5, rate_sh0=0.5)
+    wild = replace(SHORT, rate_means=10.0, rate_scales=0.5, rate_sh0=0.5)
     result = optimise(start(), views(), wild)
     assert result.history.samples[-1].psnr < result.history.samples[0].psnr
     assert kept_decibels(result.cloud) > kept_decibels(start()) - 0.05
@@ -146,6 +146,10 @@ def test_a_fit_that_was_cut_off_goes_on_as_if_it_was_not(tmp_path: Path) -> None
     assert resumed.history.losses == whole.history.losses
     assert np.array_equal(resumed.trust, whole.trust)
     assert [path.name for path in tmp_path.iterdir()] == ["fit.npz"]
+    # A fit that had ended is answered from its file.
+    again = optimise(start(), views(), settings, checkpoint=file)
+    assert np.array_equal(again.cloud.means, whole.cloud.means)
+    assert (again.backend, again.history.losses) == ("cpu", whole.history.losses)
 
 
 def test_checkpoints_of_other_fits_are_refused(tmp_path: Path) -> None:
