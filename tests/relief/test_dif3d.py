@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import imageio_ffmpeg
 import numpy as np
 import PIL.Image
 import pytest
@@ -80,6 +81,13 @@ def test_the_published_example_works(runtime: Runtime, tmp_path: Path) -> None:
     runtime.render()
     runtime.export_mesh()
     assert written(tmp_path / "output") == FILES
+    video = str(tmp_path / "output" / "renderfiles" / "render.mp4")
+    assert imageio_ffmpeg.count_frames_and_secs(video) == (30, pytest.approx(1.0, abs=0.05))
+    first, opposite = (
+        pictures.read(tmp_path / "output" / "renderfiles" / f"render_{index:03d}.png").rgba
+        for index in (0, 15)
+    )
+    assert first.shape == (256, 256, 4) and (first != opposite).any()
     mesh = trimesh.load(tmp_path / "output" / "3dfiles" / "mesh.obj", process=False)
     assert np.ptp(mesh.vertices, axis=0) / 2 == pytest.approx(HALF[[0, 2, 1]], abs=0.03)
     front = trimesh.load(tmp_path / "output" / "3dfiles" / "forfront_raw_mesh.obj", process=True)
