@@ -29,8 +29,8 @@ MATHS = tuple(
         "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
         "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
-        "models", "oriented_points", "pixel_values", "placement", "poisson", "reader_weights", "silhouette",
-        "simplify", "texture", "unwrap", "weights",
+        "models", "oriented_points", "pixel_values", "placement", "poisson", "reader_weights",
+        "silhouette", "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
