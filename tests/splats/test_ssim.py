@@ -53,7 +53,9 @@ def test_flat_regions_keep_their_gradient() -> None:
 def test_plain_gradient_is_the_numerical_one() -> None:
     x, y = pictures(4, 5)
     exact = x.detach().double().requires_grad_()
-    assert torch.autograd.gradcheck(lambda each: plain_ssim(each, y.double()), (exact,), fast_mode=True)
+    assert torch.autograd.gradcheck(
+        lambda each: plain_ssim(each, y.double()), (exact,), fast_mode=True
+    )
 
 
 def test_equal_pictures_are_alike() -> None:
