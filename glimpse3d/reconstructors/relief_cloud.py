@@ -178,15 +178,12 @@ def _carried_on(z: np.ndarray, known: np.ndarray, pixel: float) -> np.ndarray:
     Through the nearest known pixel a surface goes on as it came: inverse depth, in which planes are
     linear, is reflected there.
     """
-    at = _nearest(known)
-    mirrored = [
-        np.clip(2 * edge - here, 0, count - 1)
-        for edge, here, count in zip(at, np.indices(z.shape), z.shape, strict=True)
-    ]
-    inverse = 1 / z[at]
-    beside = 1 / z[_nearest(known)][tuple(mirrored)]
-    steps = np.hypot(*(edge - here for edge, here in zip(at, np.indices(z.shape), strict=True)))
-    most = _STEEPEST * pixel * np.minimum(steps, 2 * _GROWN + _RIM) * inverse**2
+    edge, here = np.stack(_nearest(known)), np.indices(z.shape)
+    inverse = 1 / z[tuple(edge)]
+    limits = np.array(z.shape)[:, None, None] - 1
+    beside = inverse[tuple(np.clip(2 * edge - here, 0, limits))]
+    steps = np.minimum(np.hypot(*(edge - here)), 2 * _GROWN + _RIM)
+    most = np.minimum(_STEEPEST * pixel * steps * inverse**2, inverse / 2)
     change = np.clip(inverse - beside, -most, most)
     return np.asarray(1 / (inverse + change))
 
@@ -223,7 +220,7 @@ def _side(outline: OrientedCloud, closing: _Closing, scene: _Scene) -> OrientedC
     outward = outline.normals - (outline.normals @ closing.away)[:, None] * closing.away
     outward /= np.maximum(np.linalg.norm(outward, axis=1, keepdims=True), 1e-12)
     step = float(np.median(scene.z)) / scene.K[0, 0]
-    count = int(np.ceil(thickness.max() / step))
+    count = min(int(np.ceil(thickness.max() / step)), 2 * len(scene.z))
     rows = [
         OrientedCloud(outline.points + part * thickness[:, None] * closing.away, outward)
         for part in (np.arange(count) + 0.5) / count

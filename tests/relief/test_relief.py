@@ -224,6 +224,22 @@ def test_odd_subjects_become_solids(name: str) -> None:
     shapes.assert_closed(relief(Image(rgba), depth).mesh)
 
 
+@pytest.mark.parametrize("seed", list(range(4)))
+def test_wild_depth_is_a_solid_or_a_refusal(seed: int) -> None:
+    chance = np.random.default_rng(seed)
+    height, width = chance.integers(30, 90, 2)
+    star = shapes.star((width / 2, height / 2), 0.45 * min(width, height), 8)
+    cutout = shapes.drawing(int(width), int(height), star, [])
+    values = np.exp((1 + seed) * chance.normal(size=(height, width)))
+    depth = Depth(values, DepthKind.RELATIVE, None, chance.random((height, width)) < 0.7)
+    try:
+        found = relief(cutout, depth, resolution=48)
+    except NoForeground as error:
+        assert error.hint
+    else:
+        shapes.assert_closed(found.mesh)
+
+
 def test_it_is_a_backend_that_reports_stops_and_refuses_bad_settings() -> None:
     of = seen("vase")
     backend, reports = Relief(), list[Report]()
