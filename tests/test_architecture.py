@@ -33,8 +33,9 @@ CONTRACTS = (
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "device", "distance", "formats", "framing", "isosurface",
-        "marching_cubes", "mesh_raster", "models", "simplify", "texture", "unwrap", "weights",
+        "cleaning", "coarse_to_fine", "device", "distance", "embedded_weights", "formats",
+        "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify", "texture",
+        "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -89,6 +90,7 @@ ALLOWED = {
     ),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
+    "glimpse3d.embedded_weights": Row(("onnxruntime",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),
     "glimpse3d.weights": Row((), ("glimpse3d.errors", "glimpse3d.models", "glimpse3d.progress")),
@@ -194,6 +196,7 @@ LIGHT = (
     "glimpse3d.cli",
     "glimpse3d.cli_models",
     "glimpse3d.cli_options",
+    "glimpse3d.embedded_weights",
     "glimpse3d.models",
     "glimpse3d.pipeline",
     "glimpse3d.plugins",
