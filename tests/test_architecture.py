@@ -33,7 +33,7 @@ CONTRACTS = (
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "device", "distance", "embedded_weights", "formats",
+        "cleaning", "coarse_to_fine", "cutting", "device", "distance", "embedded_weights", "formats",
         "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify", "texture",
         "unwrap", "weights",
     )

@@ -42,7 +42,7 @@ def cutout(random: np.random.Generator, subjects: np.ndarray) -> tuple[np.ndarra
 
     Args:
         random: decides everything.
-        subjects: (M, H, W, 4) uint8 sRGB cut-outs, straight alpha; one is shown, others surround it.
+        subjects: (M, H, W, 4) uint8 sRGB cut-outs, straight alpha; one is shown, others around it.
     """
     behind = background(random, SIZE)
     if random.random() < NOBODY:
@@ -163,9 +163,7 @@ def _shadow(random: np.random.Generator, alpha: np.ndarray) -> np.ndarray:
     return random.uniform(0.15, 0.85) * soft
 
 
-def _of_like_tone(
-    random: np.random.Generator, layer: np.ndarray, behind: np.ndarray
-) -> np.ndarray:
+def _of_like_tone(random: np.random.Generator, layer: np.ndarray, behind: np.ndarray) -> np.ndarray:
     """The subject's premultiplied colour moved towards the background's mean."""
     alpha = layer[..., 3:]
     own = (layer[..., :3]).sum(axis=(0, 1)) / max(float(alpha.sum()), 1e-6)

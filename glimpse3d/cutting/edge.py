@@ -1,7 +1,7 @@
 """From a small hard mask to a clean full-size alpha.
 
 Owns specks, pin holes, and the soft edge. Must not know where a mask came from. Heavy: loaded by
-``grabcut_cut`` only.
+cut-outs that compute.
 
 The edge follows the picture by a guided filter (He, Sun, Tang: "Guided Image Filtering", PAMI
 2013): in every small window alpha is taken as linear in the picture's colour. The coefficients
