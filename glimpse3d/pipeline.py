@@ -71,6 +71,8 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
         prompt=prompt,
         choices=choices,
         timings=timings,
+        estimates=made.estimates,
+        warnings=(made.warning,) if made.warning else (),
     )
 
 
@@ -81,6 +83,7 @@ def _cut_out(
     log.info("cut-out by %s: %s", choice.ran, choice.why or "asked for")
     matte, own = _backend("matte", choice.ran, settings, progress)
     cutout = hold_to_prompt(matte(image, prompt, own, progress), prompt)
+    cutout = replace(cutout, focal_length=image.focal_length)
     progress(1.0, "cut out", preview=cutout)
     return cutout, choice
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..distance import distance_inside
 from ..framing import Frame, subject_box
 from ..isosurface import drop_debris, extract
 from ..progress import Progress
@@ -33,9 +32,6 @@ _MARGIN = 2
 _MOST_FINER = 3
 # Layers of the grid, at most this many times its resolution; a deeper volume gets coarser ones.
 _MOST_LAYERS = 2
-# Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
-# beyond it is a part of its own, and reaches as far into the solid that it hangs on.
-_JITTER = 1.5
 # Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
 # a symmetric outline and a turned one look alike.
 _LEAST_ELEVATION = 5.0
@@ -136,21 +132,9 @@ def fill(
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
     inflated = medial.field(block, balls)
-    whole = _completed(revolution.field(block, profile), inflated, block.alpha >= 0.5)
+    turned_field = revolution.field(block.frustum, block, profile)
+    whole = revolution.completed(turned_field, inflated, block.alpha >= 0.5)
     return block, whole, profile
-
-
-def _completed(turned: np.ndarray, inflated: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """The turned solid, and what its silhouette leaves out, a handle or a corner, inflated.
-
-    Only there: beside a lid's rim, which lies far behind the plane, it would raise a fin.
-    """
-    missing = solid & ~(turned < 0).any(axis=0)
-    inner = distance_inside(missing) > _JITTER
-    if not inner.any():
-        return turned
-    away = distance_inside(~inner)
-    return np.minimum(turned, np.maximum(inflated, away - 2 * _JITTER))
 
 
 def _block(alpha: np.ndarray, settings: InflateSettings) -> Block:
