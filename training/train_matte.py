@@ -12,7 +12,7 @@ import argparse
 import copy
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,13 +28,20 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class MatteRecipe:
-    """What decides how a run goes; the names mean what they mean in ``train.Recipe``."""
+    """What decides how a run goes; most names mean what they mean in ``train.Recipe``.
+
+    Attributes:
+        coarse: share of the minutes, at the beginning, in which pictures have half the size and a
+            step sees twice as many. Which thing is meant is learnt three times as fast from those,
+            and carries over.
+    """
 
     minutes: float = 60.0
     width: int = 48
     batch: int = 8
     rate: float = 2e-3
     decay: float = 0.02
+    coarse: float = 0.5
     cool: float = 0.5
     average: float = 0.998
     judge_every: float = 5.0
@@ -81,6 +88,32 @@ def judge(network: CutoutNetwork, batch: Cutouts) -> dict[str, float]:
     return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
 
 
+def is_coarse(recipe: MatteRecipe, run: Run) -> bool:
+    """Whether the run is in its first part."""
+    return run.minutes < recipe.coarse * recipe.minutes
+
+
+def halved(batch: Cutouts) -> Cutouts:
+    """The same pictures at half their size."""
+    return Cutouts(*(_halved(getattr(batch, name)) for name in Cutouts.__dataclass_fields__))
+
+
+def _halved(values: np.ndarray) -> np.ndarray:
+    rows = (values[:, ::2].astype(np.uint16) + values[:, 1::2] + 1) // 2
+    return ((rows[:, :, ::2] + rows[:, :, 1::2] + 1) // 2).astype(np.uint8)
+
+
+def feed(recipe: MatteRecipe, run: Run, shards: Path) -> Iterator[Cutouts]:
+    """Batches for what is left of a run."""
+    random = np.random.default_rng((recipe.seed, run.step))
+    if is_coarse(recipe, run):
+        for batch in batches(shards, 2 * recipe.batch, random):
+            yield halved(batch)
+            if not is_coarse(recipe, run):
+                break
+    yield from batches(shards, recipe.batch, random)
+
+
 def scenes(folder: Path, count: int) -> dict[str, Cutouts]:
     """Pictures to score on: subjects of families never trained on, and unseen ones of the others.
 
@@ -99,7 +132,7 @@ def train(recipe: MatteRecipe, out: Path, shards: Path) -> Run:
     restore(run, out / "last.pt")
     tests = scenes(out, min(recipe.judged, max(16, int(8 * recipe.minutes))))
     judge_every = min(recipe.judge_every, recipe.minutes / 6)
-    source = batches(shards, recipe.batch, np.random.default_rng((recipe.seed, run.step)))
+    source = feed(recipe, run, shards)
     clock, since = time.monotonic(), []
     judged_at = saved_at = run.minutes
     while run.minutes < recipe.minutes:
@@ -128,7 +161,7 @@ def report(
     row = {"step": float(run.step), "minutes": run.minutes, "rate": rate_at(recipe, run)}
     row |= {f"train_{name}": float(np.mean([one[name] for one in since])) for name in since[0]}
     for kind, batch in tests.items():
-        scores = judge(run.averaged, batch)
+        scores = judge(run.averaged, halved(batch) if is_coarse(recipe, run) else batch)
         row |= {f"{kind}_{name}": value for name, value in scores.items()}
     record(out / "log.csv", row)
     log.info("%s", " ".join(f"{name}={value:.4g}" for name, value in row.items()))
