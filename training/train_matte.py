@@ -33,7 +33,7 @@ class MatteRecipe:
     Attributes:
         coarse: share of the minutes, at the beginning, in which pictures have half the size and a
             step sees twice as many. Which thing is meant is learnt three times as fast from those,
-            and carries over.
+            and carries over. With 1 a run never sees the full size, and its file takes the half.
     """
 
     minutes: float = 60.0

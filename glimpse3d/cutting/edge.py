@@ -18,7 +18,7 @@ PIN_HOLE = 0.002  # of the picture's area
 _RADIUS = 3  # pixels of the mask
 _EPSILON = 1e-3  # squared colour in 0..1: smaller differences do not bend the edge
 _FINEST = 512  # pixels; a coarser mask is first made finer by steps of two
-_STRIP = 256  # rows at a time, so that a large picture costs little memory
+STRIP = 256  # rows at a time, so that a large picture costs little memory
 
 
 def clean(mask: np.ndarray, smallest_part: float, keep: np.ndarray | None = None) -> np.ndarray:
@@ -72,10 +72,10 @@ def _guided(mask: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     near = cv2.dilate(hard, square) - cv2.erode(hard, square)
     edge = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     alpha = cv2.resize(hard * 255, (width, height), interpolation=cv2.INTER_NEAREST)
-    for top in range(0, height, _STRIP):
-        rows = slice(top, min(top + _STRIP, height))
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
         if edge[rows].any():
-            coefficients = _rows_resized(linear, rows, height, width)
+            coefficients = rows_resized(linear, rows, height, width)
             value = (coefficients[..., :3] * rgb[rows]).sum(axis=2) + coefficients[..., 3]
             # Steeper than fitted: a window's fit never quite reaches 0 and 1.
             value = np.clip((value - 0.5) * 1.5 + 0.5, 0, 1)
@@ -83,8 +83,8 @@ def _guided(mask: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     return np.asarray(alpha)
 
 
-def _rows_resized(small: np.ndarray, rows: slice, height: int, width: int) -> np.ndarray:
-    """Those rows of ``small`` (h, w, C) enlarged to (height, width), bilinear."""
+def rows_resized(small: np.ndarray, rows: slice, height: int, width: int) -> np.ndarray:
+    """Those rows of ``small`` (h, w, C), C at most 4, enlarged to (height, width), bilinear."""
     y = np.arange(rows.start, rows.stop, dtype=np.float32)
     x = np.arange(width, dtype=np.float32)
     y = (y + 0.5) * (small.shape[0] / height) - 0.5

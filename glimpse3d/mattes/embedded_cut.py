@@ -1,0 +1,94 @@
+"""The cut itself: what the network means, what stands out, colour models, clean alpha.
+
+Owns the order of the steps and what a prompt means to each. Heavy: loaded by ``embedded`` only.
+
+The network knows which thing is meant and is vague about its edge; what stands out from the border
+has true edges and may be the wrong thing. Their sum starts the colour models. A background plain
+enough to be subtracted needs none of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from ..cutting import colors, edge, saliency
+from ..cutting.plain import plain_key
+from ..cutting.prompts import Small, small_copy
+from ..errors import NoForeground
+from ..progress import Progress
+from ..types import Prompt
+
+if TYPE_CHECKING:
+    from .embedded import EmbeddedSettings
+    from .embedded_where import Where
+
+_HINT = "say where it is with --box left,top,right,bottom or a painted mask, or crop closer"
+_LEAST, _MOST = 0.001, 0.98  # of the picture's area
+_STANDING_OUT = 6.0  # log-odds that full saliency is worth
+_SURE = 6.0  # log-odds from which the colour models may not change a pixel
+_SEEN = -0.5  # log-odds that the network gives at least somewhere to a subject
+_FILLS_BOX = 0.1  # of what a box allows; less is not what the user framed
+
+
+def alpha_of(
+    rgba: np.ndarray,
+    prompt: Prompt,
+    settings: EmbeddedSettings,
+    where: Where,
+    progress: Progress,
+) -> np.ndarray:
+    """The matte, (H, W) uint8, of ``rgba`` (H, W, 4) uint8.
+
+    Raises:
+        NoForeground: nothing stands out from the background.
+    """
+    small = small_copy(rgba, prompt, settings.cut_resolution)
+    progress(0.1, "looking for the subject")
+    key = plain_key(small.rgb)
+    if key is not None and small.painted is None:
+        mask = key & small.allowed
+    else:
+        labels = _start(small, key, where)
+        progress(0.4, "modelling colours")
+        mask = colors.split(small.rgb, labels, settings.cut_rounds)
+    progress(0.8, "cleaning the edge")
+    mask = edge.clean(mask & small.allowed, settings.smallest_part, small.sure)
+    if not _LEAST < mask.mean() < _MOST:
+        raise NoForeground("no clear subject stands out from the background", _HINT)
+    return edge.soft_alpha(mask, np.ascontiguousarray(rgba[..., :3]))
+
+
+def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
+    """The colour models' first labels, (h, w) uint8."""
+    asked = small.boxed or small.painted is not None
+    evidence = (
+        np.where(key, _SURE, -_SURE) / 2 if key is not None else _evidence(small, where, asked)
+    )
+    allowed = small.allowed
+    if small.boxed:
+        if (evidence > 0)[allowed].mean() < _FILLS_BOX:
+            evidence = np.ones_like(evidence)
+    else:
+        allowed = allowed & colors.inside(allowed.shape)
+    labels = np.where(evidence > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels[evidence > _SURE] = cv2.GC_FGD
+    labels[(evidence < -_SURE) | ~allowed] = cv2.GC_BGD
+    if small.painted is not None:
+        labels[small.painted == 255] = cv2.GC_FGD
+    return labels
+
+
+def _evidence(small: Small, where: Where, asked: bool) -> np.ndarray:
+    """(h, w) log-odds that a pixel is the subject's.
+
+    Raises:
+        NoForeground: neither sign sees anything, and the user did not point either.
+    """
+    odds = where(small.rgb)
+    standing_out, apart = saliency.saliency(small.rgb)
+    if not asked and (apart < saliency.JUST_NOTICEABLE or odds.max() < _SEEN):
+        raise NoForeground("the picture has no clear subject", _HINT)
+    return np.asarray(odds + _STANDING_OUT * (standing_out - saliency.otsu(standing_out)))
