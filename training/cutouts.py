@@ -138,6 +138,7 @@ def _placed(layer: np.ndarray, extent: float, center: np.ndarray) -> np.ndarray:
     height, width = (max(round(side * scale), 1) for side in crop.shape[:2])
     shrinks = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     crop = np.clip(cv2.resize(crop, (width, height), interpolation=shrinks), 0, 1)
+    crop[..., :3] = np.minimum(crop[..., :3], crop[..., 3:])  # a cubic overshoots
     left, top = (round(value) for value in (center[0] - width / 2, center[1] - height / 2))
     whole = np.zeros((SIZE, SIZE, 4), np.float32)
     into = np.s_[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)]
