@@ -20,6 +20,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "matte": {
         "alpha": "glimpse3d.mattes.alpha:Alpha",
         "rembg": "glimpse3d.mattes.rembg:Rembg",
+        "embedded": "glimpse3d.mattes.embedded:Embedded",
         "grabcut": "glimpse3d.mattes.grabcut:GrabCut",
     },
     "reconstructor": {
@@ -29,7 +30,7 @@ BUILTIN: dict[str, dict[str, str]] = {
 }
 
 # What "auto" tries, in this order; the first that can run on the picture without fetching.
-AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "grabcut")}
+AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "embedded")}
 
 
 @cache

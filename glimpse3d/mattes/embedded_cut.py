@@ -17,6 +17,7 @@ import numpy as np
 from ..cutting import colors, edge, saliency
 from ..cutting.plain import plain_key
 from ..cutting.prompts import Small, small_copy
+from ..cutting.texture import colors_and_texture
 from ..errors import NoForeground
 from ..progress import Progress
 from ..types import Prompt
@@ -53,7 +54,7 @@ def alpha_of(
     else:
         labels = _start(small, key, where)
         progress(0.4, "modelling colours")
-        mask = colors.split(small.rgb, labels, settings.cut_rounds)
+        mask = colors.split(colors_and_texture(small.rgb), labels, settings.cut_rounds)
     progress(0.8, "cleaning the edge")
     mask = edge.clean(mask & small.allowed, settings.smallest_part, small.sure)
     if not _LEAST < mask.mean() < _MOST:

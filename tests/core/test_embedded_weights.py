@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ import pytest
 from glimpse3d import embedded_weights
 from glimpse3d.errors import BackendUnavailable, BadFile, WeightsMissing
 
+ROOT = Path(__file__).resolve().parents[2]
 INSTEAD = "--matte grabcut"
 
 
@@ -71,3 +74,19 @@ def test_without_the_runtime_it_names_another_way(
     with pytest.raises(BackendUnavailable, match="onnxruntime") as caught:
         embedded_weights.session("net", INSTEAD)
     assert INSTEAD in caught.value.hint
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_every_network_with_its_card(tmp_path: Path) -> None:
+    """Slow: pip fetches what builds the wheel."""
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "-q", "-w", str(tmp_path), "."]
+    subprocess.run(command, check=True, timeout=600, cwd=ROOT)
+    (wheel,) = tmp_path.glob("glimpse3d-*.whl")
+    with zipfile.ZipFile(wheel) as file:
+        packed = {name: file.read(name) for name in file.namelist() if "/data/" in name}
+    networks = sorted(embedded_weights.FOLDER.glob("*.onnx"))
+    assert networks
+    for path in networks:
+        card = json.loads(packed[f"glimpse3d/data/{path.stem}.json"])
+        content = packed[f"glimpse3d/data/{path.name}"]
+        assert hashlib.sha256(content).hexdigest() == card["sha256"]
