@@ -117,12 +117,8 @@ ALLOWED = {
     "glimpse3d.export": Row(
         (*COMPUTE, "imageio_ffmpeg"),
         (
-            *CONTRACTS,
-            *MATHS,
-            "glimpse3d.__version__",
-            "glimpse3d.export",
-            "glimpse3d.pictures",
-            "glimpse3d.splats",
+            *(*CONTRACTS, *MATHS, "glimpse3d.__version__"),
+            *("glimpse3d.export", "glimpse3d.pictures", "glimpse3d.splats"),
         ),
     ),
     "glimpse3d.unwrap": Row((*COMPUTE, "fast_simplification", "xatlas"), (*CONTRACTS, *MATHS)),
@@ -200,7 +196,6 @@ LIGHT = (
     "glimpse3d.cli",
     "glimpse3d.cli_models",
     "glimpse3d.cli_options",
-    "glimpse3d.embedded_weights",
     "glimpse3d.models",
     "glimpse3d.pipeline",
     "glimpse3d.plugins",

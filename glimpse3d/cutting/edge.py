@@ -100,10 +100,12 @@ def _guided_coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndar
     """(h, w, 3) slope and (h, w) offset, float32, of ``target`` in the colours of ``guide``."""
     mean_guide, mean_target = _box(guide), _box(target)
     against = _box(guide * target[..., None]) - mean_guide * mean_target[..., None]
-    products = _box((guide[..., :, None] * guide[..., None, :]).reshape(*target.shape, 9))
-    spread = products.reshape(*target.shape, 3, 3)
-    spread = spread - mean_guide[..., :, None] * mean_guide[..., None, :]
-    spread = spread + np.eye(3, dtype=np.float32) * _EPSILON
+    one, other = np.triu_indices(3)  # the other three products are the same again
+    above = _box(guide[..., one] * guide[..., other])
+    above -= mean_guide[..., one] * mean_guide[..., other]
+    spread = np.empty((*target.shape, 3, 3), np.float32)
+    spread[..., one, other] = spread[..., other, one] = above
+    spread += np.eye(3, dtype=np.float32) * _EPSILON
     slope = np.zeros_like(guide)  # where a window sees no edge, alpha does not depend on colour
     sees = (mean_target > 1e-6) & (mean_target < 1 - 1e-6)
     slope[sees] = np.linalg.solve(spread[sees], against[sees][..., None])[..., 0]

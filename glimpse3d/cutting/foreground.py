@@ -15,8 +15,8 @@ import numpy as np
 
 from .edge import STRIP, rows_resized
 
-_SIZE = 512  # pixels; neighbourhoods are averaged in a copy of at most this longest side
-_WIDE, _NARROW = 31, 7  # pixels of that copy
+_SIZE = 384  # pixels; neighbourhoods are averaged in a copy of at most this longest side
+_WIDE, _NARROW = 25, 5  # pixels of that copy
 
 
 def decontaminated(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:

@@ -28,10 +28,9 @@ if TYPE_CHECKING:
 
 _HINT = "say where it is with --box left,top,right,bottom or a painted mask, or crop closer"
 _LEAST, _MOST = 0.001, 0.98  # of the picture's area
-_STANDING_OUT = 6.0  # log-odds that full saliency is worth
-_SURE = 6.0  # log-odds from which the colour models may not change a pixel
+_STANDING_OUT = 3.0  # log-odds that full saliency is worth
+_SURE = 5.0  # log-odds from which the colour models may not change a pixel
 _SEEN = -0.5  # log-odds that the network gives at least somewhere to a subject
-_FILLS_BOX = 0.1  # of what a box allows; less is not what the user framed
 
 
 def alpha_of(
@@ -64,15 +63,13 @@ def alpha_of(
 
 def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
     """The colour models' first labels, (h, w) uint8."""
-    asked = small.boxed or small.painted is not None
-    evidence = (
-        np.where(key, _SURE, -_SURE) / 2 if key is not None else _evidence(small, where, asked)
-    )
     allowed = small.allowed
-    if small.boxed:
-        if (evidence > 0)[allowed].mean() < _FILLS_BOX:
-            evidence = np.ones_like(evidence)
+    if key is not None:
+        evidence = np.where(key, 1.0, -1.0)
+    elif small.boxed:
+        evidence = np.ones(allowed.shape)  # colours that the rest of the picture has go
     else:
+        evidence = _evidence(small, where)
         allowed = allowed & colors.inside(allowed.shape)
     labels = np.where(evidence > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[evidence > _SURE] = cv2.GC_FGD
@@ -82,14 +79,15 @@ def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
     return labels
 
 
-def _evidence(small: Small, where: Where, asked: bool) -> np.ndarray:
+def _evidence(small: Small, where: Where) -> np.ndarray:
     """(h, w) log-odds that a pixel is the subject's.
 
     Raises:
-        NoForeground: neither sign sees anything, and the user did not point either.
+        NoForeground: one of the signs sees nothing, and the user did not point either.
     """
     odds = where(small.rgb)
     standing_out, apart = saliency.saliency(small.rgb)
-    if not asked and (apart < saliency.JUST_NOTICEABLE or odds.max() < _SEEN):
+    nothing = apart < saliency.JUST_NOTICEABLE or odds.max() < _SEEN
+    if nothing and small.painted is None:
         raise NoForeground("the picture has no clear subject", _HINT)
     return np.asarray(odds + _STANDING_OUT * (standing_out - saliency.otsu(standing_out)))
