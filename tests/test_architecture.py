@@ -33,9 +33,9 @@ CONTRACTS = (
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "cutting", "device", "distance", "embedded_weights", "formats",
-        "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify", "texture",
-        "unwrap", "weights",
+        "cleaning", "coarse_to_fine", "cutting", "device", "distance", "embedded_weights",
+        "formats", "framing", "isosurface", "marching_cubes", "mesh_raster", "models", "simplify",
+        "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")

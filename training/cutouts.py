@@ -47,7 +47,7 @@ def cutout(random: np.random.Generator, subjects: np.ndarray) -> tuple[np.ndarra
     behind = background(random, SIZE)
     if random.random() < NOBODY:
         return _photographed(random, behind, np.zeros((SIZE, SIZE), np.float32))
-    if random.random() < 0.45:
+    if random.random() < 0.55:
         behind = _surrounded(random, behind, subjects)
     layer = _subject(random, subjects)
     if random.random() < 0.55:
@@ -81,12 +81,14 @@ def _subject(random: np.random.Generator, subjects: np.ndarray) -> np.ndarray:
 def _surrounded(
     random: np.random.Generator, behind: np.ndarray, subjects: np.ndarray
 ) -> np.ndarray:
-    """With other things behind or at the rim: none is whole, central and sharp all at once."""
-    blur = float(np.exp(random.uniform(-1, 1.5))) if random.random() < 0.5 else 0.0
-    large = random.random() < 0.4
-    for _ in range(random.integers(1, 4 if large else 6)):
-        if large:  # so near, or so large, that the picture does not hold it
+    """With other things too near, right behind, or at the rim; what is in front of all is meant."""
+    blur = float(np.exp(random.uniform(-1, 1.5))) if random.random() < 0.4 else 0.0
+    where = random.choice(3, p=(0.3, 0.4, 0.3))
+    for _ in range(random.integers(1, (4, 3, 6)[where])):
+        if where == 0:  # so near, or so large, that the picture does not hold it
             extent, center = SIZE * random.uniform(0.9, 2.5), random.uniform(-0.1, 1.1, 2)
+        elif where == 1:
+            extent, center = SIZE * random.uniform(0.35, 1.0), random.normal(0.5, 0.17, 2)
         else:
             extent, center = SIZE * random.uniform(0.1, 0.5), _at_the_rim(random)
         layer = _placed(_changed(random, subjects, 0.1), extent, SIZE * center)

@@ -30,6 +30,8 @@ _HINT = "say where it is with --box left,top,right,bottom or a painted mask, or 
 _LEAST, _MOST = 0.001, 0.98  # of the picture's area
 _STANDING_OUT = 3.0  # log-odds that full saliency is worth
 _SURE = 5.0  # log-odds from which the colour models may not change a pixel
+_KEPT = 0.3  # of what was meant; colour models that keep less took the background for the subject
+_MARGIN = 0.25  # of a box's sides
 _SEEN = -0.5  # log-odds that the network gives at least somewhere to a subject
 
 
@@ -53,7 +55,7 @@ def alpha_of(
     else:
         labels = _start(small, key, where)
         progress(0.4, "modelling colours")
-        mask = colors.split(colors_and_texture(small.rgb), labels, settings.cut_rounds)
+        mask = _split(small, labels, settings.cut_rounds)
     progress(0.8, "cleaning the edge")
     mask = edge.clean(mask & small.allowed, settings.smallest_part, small.sure)
     if not _LEAST < mask.mean() < _MOST:
@@ -77,6 +79,30 @@ def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
     if small.painted is not None:
         labels[small.painted == 255] = cv2.GC_FGD
     return labels
+
+
+def _split(small: Small, labels: np.ndarray, rounds: int) -> np.ndarray:
+    """(h, w) bool: the subject by colours and texture; by the labels where those turn it over."""
+    part = np.s_[:, :]
+    if small.boxed:  # which does not say what in it is meant: the models begin farther off
+        part, rounds = _around(small.allowed), 3 * rounds
+    mask = np.zeros(labels.shape, bool)
+    meant = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
+    texture = colors_and_texture(np.ascontiguousarray(small.rgb[part]))
+    mask[part] = colors.split(texture, np.ascontiguousarray(labels[part]), rounds)
+    turned_over = mask[meant].mean() < _KEPT
+    return meant if turned_over and not small.boxed else mask
+
+
+def _around(allowed: np.ndarray) -> tuple[slice, slice]:
+    """The box and a margin: what is farther away, a twin maybe, is no model of the background."""
+    found = []
+    for axis in (1, 0):
+        places = np.flatnonzero(allowed.any(axis=axis))
+        low, high = (int(places[0]), int(places[-1]) + 1) if len(places) else (0, len(allowed))
+        margin = max(round(_MARGIN * (high - low)), 2)
+        found.append(slice(max(low - margin, 0), high + margin))
+    return found[0], found[1]
 
 
 def _evidence(small: Small, where: Where) -> np.ndarray:
