@@ -28,10 +28,11 @@ if TYPE_CHECKING:
 
 _HINT = "say where it is with --box left,top,right,bottom or a painted mask, or crop closer"
 _LEAST, _MOST = 0.001, 0.98  # of the picture's area
-_STANDING_OUT = 3.0  # log-odds that full saliency is worth
-_SURE = 5.0  # log-odds from which the colour models may not change a pixel
+_STANDING_OUT = 4.0  # log-odds that full saliency is worth
+_SURE = 6.0  # log-odds from which the colour models may not change a pixel
 _KEPT = 0.3  # of what was meant; colour models that keep less took the background for the subject
 _MARGIN = 0.25  # of a box's sides
+_HALF_BELIEVED = 0.2  # of the evidence at its strongest; less is not the subject
 _SEEN = -0.5  # log-odds that the network gives at least somewhere to a subject
 
 
@@ -65,15 +66,17 @@ def alpha_of(
 
 def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
     """The colour models' first labels, (h, w) uint8."""
-    allowed = small.allowed
+    allowed, least = small.allowed, 0.0
     if key is not None:
         evidence = np.where(key, 1.0, -1.0)
     elif small.boxed:
         evidence = np.ones(allowed.shape)  # colours that the rest of the picture has go
     else:
         evidence = _evidence(small, where)
+        # A thing right behind the subject is believed in as well, but less.
+        least = max(_HALF_BELIEVED * float(np.percentile(evidence, 99)), 0.0)
         allowed = allowed & colors.inside(allowed.shape)
-    labels = np.where(evidence > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    labels = np.where(evidence > least, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     labels[evidence > _SURE] = cv2.GC_FGD
     labels[(evidence < -_SURE) | ~allowed] = cv2.GC_BGD
     if small.painted is not None:
