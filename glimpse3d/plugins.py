@@ -7,6 +7,7 @@ Owns the table of built-in backends and the look-up of other packages' entry poi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -20,6 +21,7 @@ BUILTIN: dict[str, dict[str, str]] = {
     "matte": {
         "alpha": "glimpse3d.mattes.alpha:Alpha",
         "rembg": "glimpse3d.mattes.rembg:Rembg",
+        "embedded": "glimpse3d.mattes.embedded:Embedded",
         "grabcut": "glimpse3d.mattes.grabcut:GrabCut",
         "sam": "glimpse3d.mattes.sam:Sam",
     },
@@ -41,7 +43,7 @@ BUILTIN: dict[str, dict[str, str]] = {
 # by themselves.
 RECIPE = ("matte", "depth", "reconstructor")
 # What "auto" tries, in this order; the first that can run on the picture without fetching.
-AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "grabcut")}
+AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "embedded")}
 
 
 _made: dict[tuple[str, str], Any] = {}
@@ -122,8 +124,18 @@ def check_ready(settings: Settings) -> None:
 def settings_for(stage: str, name: str, preset: str, options: Mapping[str, Any]) -> Any:
     """A backend's own settings: its defaults, then the preset's values, then ``options``.
 
+    Backends of two stages may share a name, and with it a map of options: no two of them have a
+    field of one name, and each takes its own.
+
     Raises:
         InvalidSettings: an option is unknown or out of range.
     """
     kind = find(stage, name)
-    return changed(kind.Settings(), {**kind.PRESETS.get(preset, {}), **options})
+    others = {
+        field.name
+        for other in BUILTIN
+        if other != stage and name in names(other)
+        for field in fields(find(other, name).Settings)
+    }
+    own = {key: value for key, value in options.items() if key not in others}
+    return changed(kind.Settings(), {**kind.PRESETS.get(preset, {}), **own})

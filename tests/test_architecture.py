@@ -26,7 +26,8 @@ CONTRACTS = tuple(
 MATHS = tuple(
     f"glimpse3d.{name}"
     for name in (
-        "cleaning", "coarse_to_fine", "depth.alignment", "depth.confidence", "depth.conversion",
+        "cleaning", "coarse_to_fine", "cutting", "embedded_weights", "depth.alignment",
+        "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
         "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
         "models", "oriented_points", "pixel_values", "placement", "poisson", "reader_weights",
@@ -113,6 +114,7 @@ ALLOWED = {
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
     "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
+    "glimpse3d.embedded_weights": Row(("onnxruntime",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
     "glimpse3d.models": Row((), ()),
     "glimpse3d.weights": Row((), ("glimpse3d.errors", "glimpse3d.models", "glimpse3d.progress")),

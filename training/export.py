@@ -20,7 +20,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from . import frustum
-from .network import Reconstructor
+from .network import CHANNELS, Reconstructor
 
 SMALLEST = 256  # weights with fewer numbers stay float32
 INPUTS = ("picture", "tangent")
@@ -75,7 +75,7 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
         onnx.checker.ValidationError: the graph is not a valid one.
     """
     any_number = {0: torch.export.Dim.DYNAMIC}
-    example = (torch.zeros(2, 4, frustum.IMAGE, frustum.IMAGE), torch.full((2,), 0.36))
+    example = (torch.zeros(2, CHANNELS, frustum.IMAGE, frustum.IMAGE), torch.full((2,), 0.36))
     program = torch.onnx.export(
         network,
         example,
@@ -95,7 +95,10 @@ def export(network: Reconstructor, known: dict[str, object], out: Path) -> str:
 
 
 def difference(network: Reconstructor, path: Path, picture: np.ndarray) -> dict[str, float]:
-    """The largest difference of each output between torch and the file, on (N, 4, H, W) float32."""
+    """The largest difference of each output between torch and the file.
+
+    ``picture`` is (N, CHANNELS, IMAGE, IMAGE) float32.
+    """
     import onnxruntime
 
     tangent = np.full(len(picture), frustum.half_tangent(frustum.FIELD_OF_VIEW), np.float32)
@@ -117,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     network, known = load(options.checkpoint)
     digest = export(network, known, options.out)
-    noise = np.random.default_rng(0).random((2, 4, frustum.IMAGE, frustum.IMAGE), np.float32)
+    noise = np.random.default_rng(0).random((2, CHANNELS, frustum.IMAGE, frustum.IMAGE), np.float32)
     size = options.out.stat().st_size / 1e6
     log.info("%s: %.1f MB, sha256 %s", options.out, size, digest)
     log.info("largest differences from torch: %s", difference(network, options.out, noise))

@@ -4,11 +4,13 @@ Owns the layers, how a picture becomes input channels (inside the network, so th
 hands over nothing but pixels), and the loss. Must not know where samples come from.
 
 A plain two-dimensional U-Net: cells along a ray are channels of the last layer, which is cheap and
-keeps silhouettes sharp.
+keeps silhouettes sharp. It begins with what needs no learning, the silhouette inflated on an
+upright plane, and learns what is otherwise.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +20,10 @@ from torch.nn import functional
 from . import frustum
 
 HEADS = 8  # of attention
+CHANNELS = 5  # of the input: colour, alpha, half the thickness of the inflated silhouette
+UPRIGHT = 17.0  # degrees from above that most pictures are taken
+STEEPNESS = 0.3  # of the inflated silhouette's logits, a cell
+DEEPEST = 4.0  # cells from its surface at which they level out
 
 
 class Residual(nn.Module):
@@ -69,11 +75,11 @@ class Reconstructor(nn.Module):
         width: a multiple of 8.
     """
 
-    def __init__(self, width: int = 56) -> None:
+    def __init__(self, width: int = 48) -> None:
         super().__init__()
         self.width = width
         half, deep = width // 2, 4 * width
-        self.stem = nn.Conv2d(7, half, 5, stride=2, padding=2)
+        self.stem = nn.Conv2d(8, half, 5, stride=2, padding=2)
         self.fine = nn.Sequential(nn.SiLU(), nn.Conv2d(half, half, 3, padding=1), nn.SiLU())
         self.down = nn.ModuleList(
             (
@@ -100,16 +106,17 @@ class Reconstructor(nn.Module):
         self.occupancy = nn.Conv2d(width, frustum.BINS, 1)
         self.back = nn.Sequential(nn.SiLU(), nn.Conv2d(width, 3, 1))
         self.pose = nn.Sequential(nn.Linear(deep, 64), nn.SiLU(), nn.Linear(64, 1))
-        # Begin with what is true of most subjects: full in the middle, empty at the ends.
         with torch.no_grad():
-            self.occupancy.bias.copy_(0.5 - 5 * torch.linspace(-1, 1, frustum.BINS).abs())
-            self.pose[2].bias.fill_(0.3)
+            self.occupancy.weight.mul_(0.1)
+            self.occupancy.bias.zero_()
+            self.pose[2].bias.fill_(math.radians(UPRIGHT))
 
     def forward(self, picture: Tensor, tangent: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Predict.
 
         Args:
-            picture: (N, 4, IMAGE, IMAGE) float32 in 0..1, sRGB, straight alpha.
+            picture: (N, CHANNELS, IMAGE, IMAGE) float32: sRGB and straight alpha in 0..1, and
+                ``medial.half_thickness`` over IMAGE.
             tangent: (N,) float32, of half the field of view.
 
         Returns:
@@ -125,13 +132,34 @@ class Reconstructor(nn.Module):
         x = self.decode[1](x + self.up[1](y))
         joined = self.join(torch.cat((self.last(x), fine), dim=1))
         top = functional.silu(joined + self.head(joined))
-        return self.occupancy(top), self.back(top).sigmoid(), elevation
+        logits = inflated(picture) + self.occupancy(top)
+        return logits, self.back(top).sigmoid(), elevation
+
+
+def inflated(picture: Tensor) -> Tensor:
+    """(N, BINS, GRID, GRID) logits of the inflated silhouette on the upright plane.
+
+    In cells, since these keep their proportions at every field of view.
+    """
+    cells = frustum.BINS / (2 * frustum.DEPTH_PER_TANGENT)  # to half the frame's width
+    alpha, half = functional.avg_pool2d(picture[:, 3:], frustum.IMAGE // frustum.GRID).split(1, 1)
+    row = (torch.arange(frustum.GRID, device=alpha.device, dtype=alpha.dtype) + 0.5) * (
+        2 / frustum.GRID
+    )
+    row = row.reshape(1, 1, -1, 1)
+    middle_row = (alpha * row).sum((2, 3), keepdim=True) / alpha.sum(
+        (2, 3), keepdim=True
+    ).clamp_min(1)
+    middle = cells * math.tan(math.radians(UPRIGHT)) * (row - middle_row)
+    cell = torch.arange(frustum.BINS, device=alpha.device, dtype=alpha.dtype) + 0.5
+    away = (cell.reshape(1, -1, 1, 1) - frustum.BINS / 2 - middle).abs()
+    return STEEPNESS * (2 * cells * half - away).clamp(-DEEPEST, DEEPEST)
 
 
 def channels(picture: Tensor, tangent: Tensor) -> Tensor:
-    """(N, 7, IMAGE, IMAGE): premultiplied colour, alpha, slopes of the rays, blurred alpha."""
+    """(N, 8, IMAGE, IMAGE): premultiplied colour, alpha, slopes, blurred alpha, thickness."""
     size = picture.shape[-1]
-    alpha = picture[:, 3:]
+    alpha, half = picture[:, 3:4], picture[:, 4:]
     line = (torch.arange(size, device=picture.device, dtype=picture.dtype) + 0.5) * (2 / size) - 1
     scale = tangent.reshape(-1, 1, 1, 1) * 2.5
     x = line.reshape(1, 1, 1, size) * torch.ones_like(alpha) * scale
@@ -140,7 +168,7 @@ def channels(picture: Tensor, tangent: Tensor) -> Tensor:
     for _ in range(2):
         blurred = functional.avg_pool2d(blurred, (17, 1), stride=1, padding=(8, 0))
         blurred = functional.avg_pool2d(blurred, (1, 17), stride=1, padding=(0, 8))
-    return torch.cat((picture[:, :3] * alpha, alpha, x, y, blurred), dim=1)
+    return torch.cat((picture[:, :3] * alpha, alpha, x, y, blurred, 4 * half), dim=1)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
+from glimpse3d.reconstructors.medial import half_thickness
+
 from . import frustum
 from .data import Batch, batches, collect, held_out, read_shard, sample, write_shard
 from .network import Reconstructor, Target, losses, overlap
@@ -54,7 +56,7 @@ class Recipe:
     """
 
     minutes: float = 600.0
-    width: int = 56
+    width: int = 48
     batch: int = 8
     rate: float = 1.5e-3
     decay: float = 0.02
@@ -108,6 +110,12 @@ def save(run: Run, recipe: Recipe, path: Path) -> None:
 def resume(recipe: Recipe, path: Path) -> Run:
     """The run of a checkpoint, or a new one if there is none."""
     run = begin(recipe)
+    restore(run, path)
+    return run
+
+
+def restore(run: Run, path: Path) -> None:
+    """Put what a checkpoint holds into a run, if there is one."""
     if path.exists():
         state = torch.load(path, weights_only=True)
         run.network.load_state_dict(state["network"])
@@ -115,7 +123,6 @@ def resume(recipe: Recipe, path: Path) -> Run:
         run.optimiser.load_state_dict(state["optimiser"])
         run.step, run.minutes = state["step"], state["minutes"]
         log.info("resumed at step %d, minute %.1f", run.step, run.minutes)
-    return run
 
 
 def rate_at(recipe: Recipe, run: Run) -> float:
@@ -130,8 +137,10 @@ def tensors(batch: Batch) -> tuple[torch.Tensor, torch.Tensor, Target]:
     """Picture, tangent and target of a batch, as the network takes them."""
     picture = torch.from_numpy(batch.picture).permute(0, 3, 1, 2).float() / 255
     picture[:, :3] *= picture[:, 3:] > 0
+    half = np.stack([half_thickness(alpha >= 128) for alpha in batch.picture[..., 3]])
+    picture = torch.cat((picture, torch.from_numpy(half)[:, None] / frustum.IMAGE), dim=1)
     tangent = torch.tan(torch.deg2rad(torch.from_numpy(batch.field_of_view)) / 2)
-    mask = functional.avg_pool2d(picture[:, 3:], frustum.IMAGE // frustum.GRID) > 0.5
+    mask = functional.avg_pool2d(picture[:, 3:4], frustum.IMAGE // frustum.GRID) > 0.5
     occupancy = torch.from_numpy(batch.occupancy).permute(0, 3, 1, 2).float() / 255
     target = Target(
         never_empty(occupancy, mask),
@@ -155,12 +164,18 @@ def never_empty(occupancy: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 def step(run: Run, recipe: Recipe, batch: Batch) -> dict[str, float]:
     """One step down; returns the parts of the loss."""
-    for group in run.optimiser.param_groups:
-        group["lr"] = rate_at(recipe, run)
     picture, tangent, target = tensors(batch)
     parts = losses(run.network(picture, tangent), target, recipe.back_weight)
+    descend(run, recipe, parts.total)
+    return {name: float(getattr(parts, name).detach()) for name in ("occupancy", "back", "total")}
+
+
+def descend(run: Run, recipe: Recipe, loss: torch.Tensor) -> None:
+    """Move the weights against the loss, and the averaged weights after them."""
+    for group in run.optimiser.param_groups:
+        group["lr"] = rate_at(recipe, run)
     run.optimiser.zero_grad()
-    parts.total.backward()
+    loss.backward()
     torch.nn.utils.clip_grad_norm_(run.network.parameters(), 1.0)
     run.optimiser.step()
     keep = min(recipe.average, (run.step + 1) / (run.step + 10))
@@ -169,7 +184,6 @@ def step(run: Run, recipe: Recipe, batch: Batch) -> dict[str, float]:
         for slow, fast in pairs:
             slow.lerp_(fast, 1 - keep)
     run.step += 1
-    return {name: float(getattr(parts, name).detach()) for name in ("occupancy", "back", "total")}
 
 
 def judge(network: Reconstructor, batch: Batch) -> dict[str, float]:

@@ -85,6 +85,19 @@ def thickest(distance: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return row.T, column[row.T, np.arange(squares.shape[1])[None]]
 
 
+def half_thickness(solid: np.ndarray) -> np.ndarray:
+    """(H, W) float32 pixels: half of what each ray meets of the thickest ball in ``solid``.
+
+    Args:
+        solid: (H, W) bool; rays are parallel, balls lie in the picture's plane.
+    """
+    distance = distance_inside(solid)
+    row, column = thickest(distance)
+    y, x = np.indices(solid.shape)
+    square = distance[row, column].astype(np.float64) ** 2 - (y - row) ** 2 - (x - column) ** 2
+    return np.sqrt(np.maximum(square, 0) * solid).astype(np.float32)
+
+
 def balls(block: Block, thickness: float, least: float) -> Balls:
     """The balls whose outlines fit into the silhouette.
 

@@ -1,7 +1,7 @@
 """From a small hard mask to a clean full-size alpha.
 
 Owns specks, pin holes, and the soft edge. Must not know where a mask came from. Heavy: loaded by
-``grabcut_cut`` only.
+cut-outs that compute.
 
 The edge follows the picture by a guided filter (He, Sun, Tang: "Guided Image Filtering", PAMI
 2013): in every small window alpha is taken as linear in the picture's colour. The coefficients
@@ -18,7 +18,7 @@ PIN_HOLE = 0.002  # of the picture's area
 _RADIUS = 3  # pixels of the mask
 _EPSILON = 1e-3  # squared colour in 0..1: smaller differences do not bend the edge
 _FINEST = 512  # pixels; a coarser mask is first made finer by steps of two
-_STRIP = 256  # rows at a time, so that a large picture costs little memory
+STRIP = 256  # rows at a time, so that a large picture costs little memory
 
 
 def clean(mask: np.ndarray, smallest_part: float, keep: np.ndarray | None = None) -> np.ndarray:
@@ -72,10 +72,10 @@ def _guided(mask: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     near = cv2.dilate(hard, square) - cv2.erode(hard, square)
     edge = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) > 0
     alpha = cv2.resize(hard * 255, (width, height), interpolation=cv2.INTER_NEAREST)
-    for top in range(0, height, _STRIP):
-        rows = slice(top, min(top + _STRIP, height))
+    for top in range(0, height, STRIP):
+        rows = slice(top, min(top + STRIP, height))
         if edge[rows].any():
-            coefficients = _rows_resized(linear, rows, height, width)
+            coefficients = rows_resized(linear, rows, height, width)
             value = (coefficients[..., :3] * rgb[rows]).sum(axis=2) + coefficients[..., 3]
             # Steeper than fitted: a window's fit never quite reaches 0 and 1.
             value = np.clip((value - 0.5) * 1.5 + 0.5, 0, 1)
@@ -83,8 +83,8 @@ def _guided(mask: np.ndarray, rgb: np.ndarray) -> np.ndarray:
     return np.asarray(alpha)
 
 
-def _rows_resized(small: np.ndarray, rows: slice, height: int, width: int) -> np.ndarray:
-    """Those rows of ``small`` (h, w, C) enlarged to (height, width), bilinear."""
+def rows_resized(small: np.ndarray, rows: slice, height: int, width: int) -> np.ndarray:
+    """Those rows of ``small`` (h, w, C), C at most 4, enlarged to (height, width), bilinear."""
     y = np.arange(rows.start, rows.stop, dtype=np.float32)
     x = np.arange(width, dtype=np.float32)
     y = (y + 0.5) * (small.shape[0] / height) - 0.5
@@ -100,10 +100,12 @@ def _guided_coefficients(guide: np.ndarray, target: np.ndarray) -> tuple[np.ndar
     """(h, w, 3) slope and (h, w) offset, float32, of ``target`` in the colours of ``guide``."""
     mean_guide, mean_target = _box(guide), _box(target)
     against = _box(guide * target[..., None]) - mean_guide * mean_target[..., None]
-    products = _box((guide[..., :, None] * guide[..., None, :]).reshape(*target.shape, 9))
-    spread = products.reshape(*target.shape, 3, 3)
-    spread = spread - mean_guide[..., :, None] * mean_guide[..., None, :]
-    spread = spread + np.eye(3, dtype=np.float32) * _EPSILON
+    one, other = np.triu_indices(3)  # the other three products are the same again
+    above = _box(guide[..., one] * guide[..., other])
+    above -= mean_guide[..., one] * mean_guide[..., other]
+    spread = np.empty((*target.shape, 3, 3), np.float32)
+    spread[..., one, other] = spread[..., other, one] = above
+    spread += np.eye(3, dtype=np.float32) * _EPSILON
     slope = np.zeros_like(guide)  # where a window sees no edge, alpha does not depend on colour
     sees = (mean_target > 1e-6) & (mean_target < 1 - 1e-6)
     slope[sees] = np.linalg.solve(spread[sees], against[sees][..., None])[..., 0]
