@@ -42,7 +42,7 @@ WHITE = RenderSettings(background=(1.0, 1.0, 1.0))
 
 
 class Case(NamedTuple):
-    """One fit; ``looks`` is the number of steps between two looks, ``ssim`` its share of the loss."""
+    """One fit; ``looks`` are the steps between two looks, ``ssim`` is that share of the loss."""
 
     name: str
     start: Callable[[int], GaussianCloud]
