@@ -23,7 +23,7 @@ from .. import __version__, pictures, settings
 from ..errors import BadFile
 from ..formats import cameras, manifest, splat_ply
 from ..progress import Progress
-from ..types import Image, Prompt, Result, Timing
+from ..types import Choice, Image, Prompt, Result, Timing
 from .folder import atomic_file, atomic_folder, check_target, output_errors, sha256_of
 
 __all__ = ["Request", "check_target", "load_request", "save", "zip_folder"]
@@ -31,6 +31,9 @@ __all__ = ["Request", "check_target", "load_request", "save", "zip_folder"]
 GENERATOR = f"Glimpse3D {__version__}"
 INPUT, CUTOUT, MASK, PREVIEW = "input.png", "cutout.png", "mask.png", "preview.png"
 SPLATS, VIDEO = "splats.ply", "turntable.mp4"
+
+# Of the rasteriser's backends, the one that draws clouds outside a fit.
+DRAWN_BY = Choice("cpu", "cpu")
 
 # Those that decide what a result looks like.
 _PACKAGES = (
@@ -123,7 +126,7 @@ def _describe(result: Result, folder: Path, timings: dict[str, Timing]) -> manif
         settings=settings.to_dict(result.settings),
         box=result.prompt.box,
         mask=None if result.prompt.mask is None else MASK,
-        choices=result.choices,
+        choices={**result.choices, "turntable": DRAWN_BY},
         timings=timings,
         versions=versions(),
         files={
