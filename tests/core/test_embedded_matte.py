@@ -2,13 +2,12 @@
 
 import sys
 import time
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from glimpse3d import embedded_weights, pipeline, preset
+from glimpse3d import embedded_weights
 from glimpse3d.cutting.foreground import decontaminated
 from glimpse3d.errors import BackendUnavailable, NoForeground
 from glimpse3d.mattes.embedded import Embedded, EmbeddedSettings
@@ -133,16 +132,6 @@ def test_the_backgrounds_colour_leaves_the_edge(soft: int) -> None:
     before, after = (np.abs(one[edge] - red[edge]).mean() for one in (seen, found))
     assert after < 0.2 * before
     assert (found[rest] == seen[rest]).all()
-
-
-def test_auto_takes_it_where_rembg_has_no_weights(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("U2NET_HOME", str(tmp_path))
-    image = over(backdrop("white", 64, 64), disc(64, 64, 32, 32, 20), (20, 20, 20))
-    choice = pipeline.choose_matte(image, preset("draft"))
-    assert choice.ran == "embedded"
-    assert "rembg" in choice.why
 
 
 def test_without_the_runtime_grabcut_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
