@@ -56,6 +56,8 @@ def main(argv: list[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
     except Exception as error:
+        if _was_interrupted(error):
+            return _stopped()
         _refuse(unexpected(error))
         code = DEFECT
     return code
@@ -282,6 +284,13 @@ def _refuse(error: Glimpse3DError, prefix: str = "") -> int:
     if error.hint:
         _complain(f"  hint: {error.hint}")
     return REFUSED
+
+
+def _was_interrupted(error: BaseException) -> bool:
+    """Whether ctrl-C is behind it: inside a compiled function it comes out as ``SystemError``."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__  # type: ignore[assignment]
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _stopped() -> int:

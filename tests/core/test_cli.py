@@ -74,3 +74,14 @@ def test_a_bundle_holds_what_the_folder_holds(tmp_path: Path) -> None:
     assert {"mesh.glb", "mesh.obj", "mesh.mtl", "mesh.stl"} <= set(folder)
     with zipfile.ZipFile(tmp_path / "vase.zip") as bundle:
         assert {name: bundle.read(name) for name in bundle.namelist()} == folder
+
+
+def test_ctrl_c_inside_a_compiled_function_is_ctrl_c() -> None:
+    try:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as pressed:
+            raise SystemError("returned a result with an exception set") from pressed
+    except SystemError as error:
+        assert cli._was_interrupted(error)
+    assert not cli._was_interrupted(SystemError("a defect"))
