@@ -17,7 +17,7 @@ from .install_log import InstallLog
 from .server_folder import ServerFolder
 
 # Megabytes that pip fetches for `[server]` with the frozen constraints, by sys.platform.
-FETCHED_MB = {"linux": 300, "win32": 220, "darwin": 190}
+FETCHED_MB = {"linux": 320, "win32": 230, "darwin": 200}
 STOP_SECONDS = 4.0
 
 
