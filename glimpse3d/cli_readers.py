@@ -73,16 +73,14 @@ class _Read:
 
 def _cutout(arguments: argparse.Namespace) -> int:
     from . import pictures
-    from .pipeline import check_prompt, choose_matte, hold_to_prompt
+    from .pipeline import check_prompt, cut_out
     from .types import Prompt
 
     def read(image: Image, settings: Settings, progress: Progress) -> tuple[Choice, _Read]:
         mask = pictures.read_mask(arguments.mask, image) if arguments.mask else None
         prompt = Prompt(box_from(arguments.box) if arguments.box else None, mask)
         check_prompt(image, prompt)
-        choice = choose_matte(image, settings)
-        matte, own = _loaded("matte", choice.ran, settings, progress)
-        found = hold_to_prompt(matte(image, prompt, own, progress), prompt)
+        found, choice = cut_out(image, settings, prompt, progress)
         kept = float((found.rgba[..., 3] >= 128).mean())
         about = {"prompt": _prompt(prompt, arguments.mask), "kept": round(kept, 6)}
         return choice, _Read(pictures.write_png(found), about)

@@ -9,7 +9,6 @@ Coordinates in its ``.pcd`` files: metres from the camera, x right, y up, z towa
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +33,6 @@ from .reconstructors.relief_depth import intrinsics
 from .settings import FORMATS, STANDARD, check, option
 from .stages import Detail
 from .types import Camera, Depth, Image, Prompt, Reconstruction
-
-log = logging.getLogger(__name__)
 
 DETAIL = Detail(STANDARD.faces, STANDARD.texture_size)
 VIEWS, FPS, VIEW_SIZE = 30, 30, 256
@@ -142,7 +139,9 @@ class Runtime:
             NoForeground: nothing was found in it.
         """
         self.result = None
-        cutout = _squared(_cut_out(pictures.read(self._picture())), self.variables)
+        picture = pictures.read(self._picture())
+        whole, _ = pipeline.cut_out(picture, STANDARD, Prompt(), Progress())
+        cutout = _squared(whole, self.variables)
         plain = _over(cutout, _BEHIND)
         estimator, own = plugins.backend("depth", "glpn"), self._settings("depth", "glpn")
         estimator.load(own, Progress())
@@ -257,16 +256,6 @@ class Runtime:
         points, normals = (each @ OPENGL_FROM_OPENCV for each in (cleaned.points, cleaned.normals))
         write_pcd(paths[1], points, colors, normals)
         return paths + write_mesh(made.mesh, folder / "forfront_raw_mesh.obj")
-
-
-def _cut_out(image: Image) -> Image:
-    choice = pipeline.choose_matte(image, STANDARD)
-    log.info("cut-out by %s: %s", choice.ran, choice.why)
-    matte = plugins.backend("matte", choice.ran)
-    own = plugins.settings_for("matte", choice.ran, "standard", {})
-    matte.load(own, Progress())
-    cutout: Image = matte(image, Prompt(), own, Progress())
-    return cutout
 
 
 def _squared(cutout: Image, variables: Variables) -> Image:

@@ -68,7 +68,7 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
     timings: dict[str, Timing] = {}
     choices: dict[str, Choice] = {}
     with _timed(timings, "matte"), progress.stage("matte", 0.2) as part:
-        cutout, choices["matte"] = _cut_out(image, settings, prompt, part)
+        cutout, choices["matte"] = cut_out(image, settings, prompt, part)
     depth = None
     if plugins.builds_on_depth(settings) or settings.detail == "depth":
         with _timed(timings, "depth"), progress.stage("depth", 0.1) as part:
@@ -94,9 +94,15 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
     )
 
 
-def _cut_out(
+def cut_out(
     image: Image, settings: Settings, prompt: Prompt, progress: Progress
 ) -> tuple[Image, Choice]:
+    """The picture with its background's alpha at 0, and which backend that was.
+
+    Raises:
+        Glimpse3DError: of the backend, which is loaded if it is not.
+        Cancelled: ``progress`` was told to stop.
+    """
     choice = choose_matte(image, settings)
     log.info("cut-out by %s: %s", choice.ran, choice.why or "asked for")
     matte, own = _backend("matte", choice.ran, settings, progress)
