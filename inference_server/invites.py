@@ -67,13 +67,22 @@ def _address(folder: Path, host: str, port: int) -> tuple[str, int]:
 
 def revoke(folder: Path, name: str) -> None:
     """Let a client in no longer; see ``Keys.revoke``."""
-    Keys(folder / "keys").revoke(name)
+    _existing(folder).revoke(name)
 
 
 def names(folder: Path) -> list[str]:
     """Everyone who is let in, the local user first."""
-    listed = Keys(folder / "keys").clients().values()
+    listed = _existing(folder).clients().values()
     return sorted(listed, key=lambda name: (name != "local", name.casefold()))
+
+
+def _existing(folder: Path) -> Keys:
+    """The keys of a server that has run; a mistyped folder is not made into one."""
+    if not (folder / "keys").is_dir():
+        raise Glimpse3DError(
+            "not_found", f"{folder} is no server's data folder", "give the right one with --data"
+        )
+    return Keys(folder / "keys")
 
 
 def bracketed(host: str) -> str:

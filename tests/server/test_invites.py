@@ -112,6 +112,14 @@ def test_a_name_is_taken_once(tmp_path: Path) -> None:
     assert unknown.value.code == "not_found"
 
 
+def test_a_mistyped_folder_is_refused_and_not_made(tmp_path: Path) -> None:
+    for ask in (invites.names, lambda folder: invites.revoke(folder, "local")):
+        with pytest.raises(Glimpse3DError) as refused:
+            ask(tmp_path / "typo")
+        assert refused.value.code == "not_found"
+    assert not (tmp_path / "typo").exists()
+
+
 def test_the_secret_is_kept_nowhere(tmp_path: Path) -> None:
     made = connection.write(invites.invite(tmp_path, "laptop", "127.0.0.1", 5555))
     secret = made.split(".")[-2]
