@@ -7,6 +7,7 @@ trimesh is an extra and imported here alone; it meets a malformed file with any 
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
@@ -15,12 +16,15 @@ import numpy as np
 
 from . import coords
 from .errors import BackendUnavailable, BadFile
-from .formats import glb_chunks
+from .formats import glb_chunks, glb_gate
 from .formats.plain_json import member
 from .formats.whole_file import map_file
 from .types import Image, Mesh
 
 Up = Literal["y", "z"]
+Look = tuple[int, tuple[float, ...]]
+# Of all pictures on a file's meshes together: as 8-bit RGBA that is 1 GB.
+MAX_TEXELS = 2**28
 # Kinds whose files are z up by custom; all others are y up.
 _Z_UP = (".stl", ".ply", ".3mf", ".off")
 
@@ -40,7 +44,9 @@ def read(path: Path, up: Up | None = None) -> tuple[Mesh, ...]:
         BadFile: it cannot be read, or holds no triangles.
     """
     scene, pieces = _scene(path)
+    _check_pictures(pieces)
     house_from_file = _house_from_file(path, up)
+    textures: dict[Look, Image] = {}
     meshes = []
     for node in scene.graph.nodes_geometry:
         file_from_piece, name = scene.graph[node]
@@ -50,7 +56,8 @@ def read(path: Path, up: Up | None = None) -> tuple[Mesh, ...]:
         house_from_piece = house_from_file @ file_from_piece[:3, :3]
         vertices = piece.vertices @ house_from_piece.T + house_from_file @ file_from_piece[:3, 3]
         mirrored = np.linalg.det(house_from_piece) < 0
-        meshes.append(_mesh(vertices, piece.faces[:, ::-1] if mirrored else piece.faces, piece))
+        faces = piece.faces[:, ::-1] if mirrored else piece.faces
+        meshes.append(_mesh(vertices, faces, piece, textures))
     if not meshes:
         raise BadFile(f"{path.name} holds no triangles", "splats? see glimpse3d convert --help")
     return tuple(meshes)
@@ -98,6 +105,7 @@ def _with_srgb_colors(path: Path) -> bytes:
         BadFile: not a GLB, or malformed.
     """
     glb = glb_chunks.parse(map_file(path))
+    glb_gate.check(glb)
     binary = bytearray(glb.binary)
     done = set[int]()
     for mesh in glb.json.get("meshes", []):
@@ -133,7 +141,7 @@ def _house_from_file(path: Path, up: Up | None) -> np.ndarray:
 def _painted(path: Path, data: bytes | None, scene: Any) -> dict[str, Any]:
     """Name -> piece with vertex colours, which trimesh lets a material without a picture hide."""
     materials = {name: _material(piece) for name, piece in scene.geometry.items()}
-    hidden = [name for name, each in materials.items() if each and _texture(each) is None]
+    hidden = [name for name, each in materials.items() if each and _picture(each) is None]
     if not hidden or path.suffix.lower() not in (".glb", ".obj"):
         return {}
     bare = _load(path, data, skip_materials=True).geometry
@@ -155,7 +163,7 @@ def _material(piece: Any) -> Any:
     return getattr(piece.visual, "material", None)
 
 
-def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any) -> Mesh:
+def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any, textures: dict[Look, Image]) -> Mesh:
     """One piece with its colours."""
     if len(vertices) and not np.isfinite(vertices).all():
         raise BadFile("the mesh has vertices that are not finite", "repair it first")
@@ -164,7 +172,7 @@ def _mesh(vertices: np.ndarray, faces: np.ndarray, piece: Any) -> Mesh:
         painted = np.repeat(np.array(piece.visual.face_colors), 3, axis=0)
         corners = vertices[faces].reshape(-1, 3)
         return Mesh(corners, np.arange(len(corners)).reshape(-1, 3), painted)
-    texture = _texture(material)
+    texture = _texture(material, textures)
     uvs = getattr(piece.visual, "uv", None)
     if texture is not None and uvs is not None and len(uvs) == len(vertices):
         return Mesh(vertices, faces, None, uvs, texture)
@@ -188,16 +196,43 @@ def _plain_factor(material: Any) -> np.ndarray:
     return np.ones(3) if factor is None else np.array(factor)[:3] / 255
 
 
-def _texture(material: Any) -> Image | None:
-    """The picture on the surface, times the material's colour."""
-    picture = getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+def _picture(material: Any) -> Any:
+    """PIL's picture of the surface, not decoded yet, or None."""
+    return getattr(material, "baseColorTexture", None) or getattr(material, "image", None)
+
+
+def _look(material: Any) -> Look:
+    """What tells two textures apart."""
+    return id(_picture(material)), tuple(_plain_factor(material).tolist())
+
+
+def _check_pictures(pieces: Mapping[str, Any]) -> None:
+    """Refuse pictures that would take all memory, before the first one is decoded."""
+    found = [each for each in map(_material, pieces.values()) if _picture(each) is not None]
+    pictures = {_look(each): _picture(each) for each in found}
+    texels = sum(each.width * each.height for each in pictures.values())
+    if texels > MAX_TEXELS:
+        raise BadFile(
+            f"the pictures on the mesh have {texels // 10**6} million pixels", "scale them down"
+        )
+
+
+def _texture(material: Any, textures: dict[Look, Image]) -> Image | None:
+    """The picture on the surface, times the material's colour; one for all pieces that share it."""
+    picture = _picture(material)
     if picture is None:
         return None
-    rgba = np.array(picture.convert("RGBA"))
-    steps = _linear(np.arange(256) / 255)[:, None] * _plain_factor(material)
-    table = np.rint(_srgb(steps) * 255).astype(np.uint8)
-    rgba[..., :3] = table[rgba[..., :3], np.arange(3)]
-    return Image(rgba)
+    look = _look(material)
+    if look not in textures:
+        try:
+            rgba = np.array(picture.convert("RGBA"))
+        except (OSError, ValueError, SyntaxError) as error:
+            raise BadFile(f"a picture on the mesh is damaged: {error}", "export it anew") from error
+        steps = _linear(np.arange(256) / 255)[:, None] * _plain_factor(material)
+        table = np.rint(_srgb(steps) * 255).astype(np.uint8)
+        rgba[..., :3] = table[rgba[..., :3], np.arange(3)]
+        textures[look] = Image(rgba)
+    return textures[look]
 
 
 def _linear(srgb: np.ndarray) -> np.ndarray:

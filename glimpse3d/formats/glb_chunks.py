@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,11 +63,11 @@ class Glb:
         dtype, width = np.dtype(_TYPES[component]), _WIDTHS[kind]
         view = self.entry("bufferViews", accessor.get("bufferView"))
         row = dtype.itemsize * width
-        stride = _number(view, "byteStride", row)
-        count = _number(accessor, "count", 0)
-        start = _number(accessor, "byteOffset", 0)
-        length = _number(view, "byteLength", 0)
-        first = _number(view, "byteOffset", 0) + start
+        stride = number(view, "byteStride", row)
+        count = number(accessor, "count", 0)
+        start = number(accessor, "byteOffset", 0)
+        length = number(view, "byteLength", 0)
+        first = number(view, "byteOffset", 0) + start
         last = start + (count - 1) * stride + row if count else start
         inside = first - start + length <= len(self.binary)
         if last > length or not inside or stride < row or view.get("buffer") != 0:
@@ -86,7 +86,12 @@ class Glb:
         return np.maximum(array / np.float32(np.iinfo(array.dtype).max), -1).astype(np.float32)
 
 
-def _number(value: dict[str, Any], name: str, otherwise: int) -> int:
+def number(value: Mapping[str, Any], name: str, otherwise: int) -> int:
+    """A length, count or offset.
+
+    Raises:
+        BadFile: it is none.
+    """
     found = value.get(name, otherwise)
     if type(found) is not int or not 0 <= found <= _MOST:
         raise BadFile(f"{name} is no length", HINT)
