@@ -102,7 +102,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
     rerun.add_argument("--zip", action="store_true", help="also write FOLDER.zip")
     cli_models.add_yes(rerun)
 
-    cli_readers.add_readers(commands)
+    cli_readers.add_readers(commands, _server_commands)
     backends = commands.add_parser("backends", help="list what can run in each stage")
     backends.set_defaults(command=_backends)
 
@@ -112,7 +112,7 @@ def _parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
         own = commands.add_parser(name, help=about)
         if name == wanted:
             _server_commands().COMMANDS[name](own)
-    cli_splats.add_splats(commands)
+    cli_splats.add_splats(commands, _server_commands)
     cli_optimise.add_optimise(commands)
     return parser
 

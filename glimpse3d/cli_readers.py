@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import __version__, cli_meter, cli_models, plugins
 from .cli_options import add_backends, box_from
 from .errors import OutputFailed, WeightsMissing
+from .formats import plain_json
 from .settings import STANDARD, Settings, preset, to_dict
 
 if TYPE_CHECKING:
@@ -27,15 +30,23 @@ if TYPE_CHECKING:
 _DEFAULTS = {"matte": "auto", "depth": STANDARD.depth, "caption": "blip2"}
 
 
-def add_readers(commands: Any) -> None:
-    """Mount the three commands."""
+def add_readers(commands: Any, server: Callable[[], ModuleType]) -> None:
+    """Mount the three commands.
+
+    Args:
+        commands: of the parser.
+        server: gives the server's side of the command line, or refuses.
+    """
     cutout = _add(commands, "cutout", "matte", "cut the subject out of a picture", ".png")
     cutout.add_argument("--box", metavar="L,T,R,B", help="left,top,right,bottom in pixels")
     cutout.add_argument(
         "--mask", type=Path, metavar="PICTURE",
         help="white subject, black background, grey undecided",
     )  # fmt: skip
-    cutout.set_defaults(command=_cutout)
+    cutout.add_argument(
+        "--server", metavar="STRING", help="let the server of this connection string compute it"
+    )
+    cutout.set_defaults(command=_cutout, server_commands=server)
     caption = _add(
         commands, "caption", "caption", "say in a few words what a picture shows", ".txt"
     )
@@ -72,6 +83,47 @@ class _Read:
 
 
 def _cutout(arguments: argparse.Namespace) -> int:
+    return _cutout_there(arguments) if arguments.server else _cutout_here(arguments)
+
+
+def _cutout_there(arguments: argparse.Namespace) -> int:
+    """The same two files, computed by a server, which gets the picture's own bytes."""
+    from . import pictures
+
+    def read(image: Image, settings: Settings, progress: Progress) -> tuple[Choice, _Read]:
+        remote, mask = arguments.server_commands(), arguments.mask
+        if mask:
+            pictures.read_mask(mask, image)
+        box = box_from(arguments.box) if arguments.box else None
+        order = remote.Order(
+            arguments.picture.name,
+            arguments.picture.read_bytes(),
+            mask.read_bytes() if mask else None,
+            box,
+            to_dict(settings),
+        )
+        with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
+            remote.cut_out(order, arguments.server, Path(near), progress)
+            content = (Path(near) / "cutout.png").read_bytes()
+            record = plain_json.decode((Path(near) / "record.json").read_bytes(), 2**20)
+        choice = _choice(plain_json.member(record, "matte", dict))
+        about = {
+            "prompt": {"box": list(box) if box else None, "mask": mask.name if mask else None},
+            "kept": plain_json.member(record, "kept", float),
+        }
+        return choice, _Read(content, about)
+
+    return _run(arguments, read)
+
+
+def _choice(told: Mapping[str, Any]) -> Choice:
+    from .types import Choice
+
+    asked, ran, why = (plain_json.member(told, name, str) for name in ("asked", "ran", "why"))
+    return Choice(asked, ran, why)
+
+
+def _cutout_here(arguments: argparse.Namespace) -> int:
     from . import pictures
     from .pipeline import check_prompt, cut_out
     from .types import Prompt

@@ -6,11 +6,14 @@ Owns their arguments and what is printed. Must not know any file's layout, nor h
 from __future__ import annotations
 
 import argparse
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from . import cli_meter
-from .errors import InvalidSettings
+from .errors import BadFile, InvalidSettings
 
 if TYPE_CHECKING:
     from .formats.splat_blocks import Contents
@@ -21,8 +24,13 @@ _KINDS = ".ply, .compressed.ply, .spz, .splat or .glb"
 _MOST = 20_000_000
 
 
-def add_splats(commands: Any) -> None:
-    """Mount the three commands."""
+def add_splats(commands: Any, server: Callable[[], ModuleType]) -> None:
+    """Mount the three commands.
+
+    Args:
+        commands: of the parser.
+        server: gives the server's side of the command line, or refuses.
+    """
     convert = commands.add_parser("convert", help="turn a splat file into another kind")
     convert.set_defaults(command=_convert)
     convert.add_argument("input", type=Path, help=".ply, .spz, .splat, .ksplat or .glb")
@@ -36,12 +44,16 @@ def add_splats(commands: Any) -> None:
     info.add_argument("--axes", choices=_AXES, help="of the file, if it tells them wrong")
 
     splat = commands.add_parser("splat", help="cover a mesh with splats")
-    splat.set_defaults(command=_splat)
+    splat.set_defaults(command=_splat, server_commands=server)
     splat.add_argument("mesh", type=Path, help=".glb, .obj, .ply, .stl and what else trimesh reads")
     splat.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help=_KINDS)
     splat.add_argument("--count", type=int, default=100_000, help="splats (default: %(default)s)")
     splat.add_argument("--seed", type=int, default=0, help="of the places (default: %(default)s)")
     splat.add_argument("--up", choices=("y", "z"), help="of the mesh (default: by its kind)")
+    splat.add_argument(
+        "--server", metavar="STRING",
+        help="let the server of this connection string lay them; takes a .glb",
+    )  # fmt: skip
     _add_output(splat)
 
 
@@ -104,6 +116,9 @@ def _splat(arguments: argparse.Namespace) -> int:
     splats.writer_for(arguments.output)
     if not 1 <= arguments.count <= _MOST:
         raise InvalidSettings("count", f"{arguments.count} splats", f"1 to {_MOST}")
+    if arguments.server:
+        _write(_laid_there(arguments), arguments)
+        return 0
     meshes = mesh_files.read(arguments.mesh, arguments.up)
     faces = sum(len(mesh.faces) for mesh in meshes)
     print(f"{arguments.mesh}: {faces} triangles in {len(meshes)} meshes")
@@ -111,6 +126,24 @@ def _splat(arguments: argparse.Namespace) -> int:
     cloud = gaussians_from_meshes(meshes, arguments.count, arguments.seed, progress)
     _write(cloud, arguments)
     return 0
+
+
+def _laid_there(arguments: argparse.Namespace) -> GaussianCloud:
+    """The same splats, laid by a server, which gets the file's own bytes."""
+    from .formats import splats
+
+    if arguments.mesh.suffix.lower() != ".glb" or arguments.up == "z":
+        raise InvalidSettings("mesh", "a server takes GLB files alone, y up", "save it as .glb")
+    remote = arguments.server_commands()
+    try:
+        data = arguments.mesh.read_bytes()
+    except OSError as error:
+        raise BadFile(f"{arguments.mesh} cannot be read: {error.strerror}", "check it") from error
+    settings = {"gaussians": arguments.count, "seed": arguments.seed}
+    order = remote.MeshOrder(arguments.mesh.name, data, settings)
+    with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
+        remote.lay_splats(order, arguments.server, Path(near), cli_meter.shown())
+        return splats.read(Path(near) / "splats.ply").cloud
 
 
 def _write(cloud: GaussianCloud, arguments: argparse.Namespace) -> None:

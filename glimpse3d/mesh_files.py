@@ -7,12 +7,14 @@ trimesh is an extra and imported here alone; it meets a malformed file with any 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image as Picture
 
 from . import coords
 from .errors import BackendUnavailable, BadFile
@@ -106,6 +108,7 @@ def _with_srgb_colors(path: Path) -> bytes:
     """
     glb = glb_chunks.parse(map_file(path))
     glb_gate.check(glb)
+    _check_images(glb)
     binary = bytearray(glb.binary)
     done = set[int]()
     for mesh in glb.json.get("meshes", []):
@@ -131,6 +134,29 @@ def _with_srgb_colors(path: Path) -> bytes:
     binary += bytes(-len(binary) % 4)
     glb.json["buffers"][0]["byteLength"] = len(binary)
     return glb_chunks.head(glb.json, len(binary)) + bytes(binary)
+
+
+def _check_images(glb: glb_chunks.Glb) -> None:
+    """Refuse pictures that trimesh would pass over in silence, or that would take all memory."""
+    texels = 0
+    for index in range(len(glb.json.get("images", []))):
+        data = io.BytesIO(glb.view(glb.json["images"][index]["bufferView"]))
+        try:
+            with warnings.catch_warnings(action="ignore"), Picture.open(data) as opened:
+                texels += opened.width * opened.height
+        except Picture.DecompressionBombError:
+            texels += MAX_TEXELS + 1
+        except (OSError, ValueError, SyntaxError) as error:
+            raise BadFile(f"picture {index} of the mesh is damaged", "export it anew") from error
+    _check_texels(texels)
+
+
+def _check_texels(texels: int) -> None:
+    if texels > MAX_TEXELS:
+        raise BadFile(
+            f"the pictures on the mesh have more than {MAX_TEXELS // 10**6} million pixels",
+            "scale them down",
+        )
 
 
 def _house_from_file(path: Path, up: Up | None) -> np.ndarray:
@@ -210,11 +236,7 @@ def _check_pictures(pieces: Mapping[str, Any]) -> None:
     """Refuse pictures that would take all memory, before the first one is decoded."""
     found = [each for each in map(_material, pieces.values()) if _picture(each) is not None]
     pictures = {_look(each): _picture(each) for each in found}
-    texels = sum(each.width * each.height for each in pictures.values())
-    if texels > MAX_TEXELS:
-        raise BadFile(
-            f"the pictures on the mesh have {texels // 10**6} million pixels", "scale them down"
-        )
+    _check_texels(sum(each.width * each.height for each in pictures.values()))
 
 
 def _texture(material: Any, textures: dict[Look, Image]) -> Image | None:

@@ -6,7 +6,7 @@ Owns the table of built-in backends and the look-up of other packages' entry poi
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import cache
 from importlib import import_module
@@ -107,14 +107,20 @@ def asked_for(settings: Settings) -> list[tuple[str, str]]:
     return [(stage, name) for stage, name in chosen if name != "auto"]
 
 
-def check_ready(settings: Settings) -> None:
+def check_ready(settings: Settings, stages: Sequence[str] = RECIPE) -> None:
     """Refuse a run whose end is known now: a backend asked for by name lacks what it needs.
+
+    Args:
+        settings: what is asked for.
+        stages: those that will run, of the recipe's.
 
     Raises:
         UnknownBackend, InvalidSettings: there is no such backend, or it has no such option.
         BackendUnavailable, WeightsMissing, BadFile: as far as a look at the disk tells.
     """
     for stage, name in asked_for(settings):
+        if stage not in stages:
+            continue
         found = backend(stage, name)
         if isinstance(found, WithWeights):
             options = settings.options.get(name, {})

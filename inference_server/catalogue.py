@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from importlib.util import find_spec
 from typing import Any
 
 from glimpse3d import plugins, weights
@@ -27,10 +28,9 @@ from glimpse3d.types import Prompt
 
 log = logging.getLogger(__name__)
 
-# What this server does now; the other kinds have their messages and wait for their stages.
-SUPPORTED = ("generate", "fetch_weights")
 # What it can beyond the first protocol.
 FEATURES = ("weights",)
+_MESHES = "trimesh"  # reads them, and is an extra
 _NEEDS = {
     "generate": {"image"},
     "cutout": {"image"},
@@ -44,6 +44,12 @@ _TAKES = {
     "fetch_weights": {"stage", "backend"},
 }
 _OWN = {"image", "mask", "mesh", "box", "settings", "stage", "backend"}
+
+
+def supported() -> tuple[str, ...]:
+    """The kinds of job that this server can do now."""
+    meshes = ("splats",) if find_spec(_MESHES) else ()
+    return ("generate", "cutout", *meshes, "fetch_weights")
 
 
 def describe_all() -> dict[str, Any]:
@@ -132,13 +138,9 @@ def check_request(body: Mapping[str, Any]) -> None:
     """Refuse a job that could not run, before it is queued.
 
     Raises:
-        Glimpse3DError: ``not_supported``, or what is wrong with the request.
+        Glimpse3DError: what is wrong with the request, or lacks here.
     """
     kind = body["kind"]
-    if kind not in SUPPORTED:
-        raise Glimpse3DError(
-            "not_supported", f"this server cannot do {kind!r} yet", "update the server"
-        )
     given = _OWN & body.keys()
     if missing := _NEEDS[kind] - given:
         raise Glimpse3DError("bad_message", f"{kind} needs {', '.join(sorted(missing))}")
@@ -147,10 +149,16 @@ def check_request(body: Mapping[str, Any]) -> None:
     if kind == "fetch_weights":
         weights.check_fetchable(model_of(body))
         return
+    if kind not in supported():
+        raise BackendUnavailable(
+            f"the server cannot read meshes: {_MESHES} is not installed there",
+            "run there: pip install 'glimpse3d[formats]'",
+        )
     prompt_box(body)
     settings = settings_of(body)
     check_settings(settings)
-    plugins.check_ready(settings)
+    if kind != "splats":
+        plugins.check_ready(settings, ("matte",) if kind == "cutout" else plugins.RECIPE)
 
 
 def settings_of(body: Mapping[str, Any]) -> Settings:

@@ -18,10 +18,13 @@ from glimpse3d.progress import Progress
 from . import connection, data_folder, doctor, invites, remote
 from .errors import WireError
 from .quotas import Quotas
-from .remote import Order
+from .remote import MeshOrder, Order
 from .retention import Retention
 
-__all__ = ["COMMANDS", "Order", "fetch_weights", "generate", "wanted_weights"]
+__all__ = [
+    "COMMANDS", "MeshOrder", "Order", "cut_out", "fetch_weights", "generate", "lay_splats",
+    "wanted_weights",
+]  # fmt: skip
 
 DONE, REFUSED = 0, 2
 _EVERYWHERE = ("0.0.0.0", "::", "*")
@@ -223,6 +226,26 @@ def generate(order: Order, where: str, folder: Path, progress: Progress) -> list
         remote.generate(order, where, new, progress)
         names = [path.name for path in sorted(new.iterdir())]
     return [folder / name for name in names]
+
+
+def cut_out(order: Order, where: str, folder: Path, progress: Progress) -> None:
+    """See ``remote.cut_out``.
+
+    Raises:
+        Glimpse3DError: the server refused, failed or cannot be reached.
+    """
+    with _ours():
+        remote.cut_out(order, where, folder, progress)
+
+
+def lay_splats(order: MeshOrder, where: str, folder: Path, progress: Progress) -> None:
+    """See ``remote.lay_splats``.
+
+    Raises:
+        Glimpse3DError: the server refused, failed or cannot be reached.
+    """
+    with _ours():
+        remote.lay_splats(order, where, folder, progress)
 
 
 def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str, Any] | None:

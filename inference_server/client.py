@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache, partial
 from typing import Any
 
@@ -51,6 +51,17 @@ Answer = Message | WireError
 def new_job_id() -> str:
     """A fresh job id: 32 hex digits."""
     return os.urandom(16).hex()
+
+
+def _with_picture(
+    image: bytes, settings: Mapping[str, Any], mask: bytes | None, box: Sequence[float] | None
+) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The body and the files of a job that begins with a picture."""
+    files = {"image": image} if mask is None else {"image": image, "mask": mask}
+    body: dict[str, Any] = {"settings": dict(settings)}
+    if box is not None:
+        body["box"] = [float(edge) for edge in box]
+    return body, files
 
 
 class Client:
@@ -114,11 +125,42 @@ class Client:
             name: what lists show.
             job: an id from ``new_job_id`` that the caller noted, to ask again after a crash.
         """
-        files = {"image": image} if mask is None else {"image": image, "mask": mask}
-        body: dict[str, Any] = {"settings": dict(settings), "name": name[:200]}
-        if box is not None:
-            body["box"] = [float(edge) for edge in box]
-        return self.submit("generate", body, files, job)
+        body, files = _with_picture(image, settings, mask, box)
+        return self.submit("generate", {**body, "name": name[:200]}, files, job)
+
+    def cutout(
+        self,
+        image: bytes,
+        settings: Mapping[str, Any],
+        *,
+        mask: bytes | None = None,
+        box: tuple[float, float, float, float] | None = None,
+        name: str = "",
+        job: str | None = None,
+    ) -> str:
+        """Only cut the subject out, to be looked at before more is computed; as ``generate``.
+
+        Of the settings those of the cut-out count. The result's files are ``cutout.png``,
+        ``mask.png`` and ``record.json``.
+        """
+        body, files = _with_picture(image, settings, mask, box)
+        return self.submit("cutout", {**body, "name": name[:200]}, files, job)
+
+    def splats(
+        self, mesh: bytes, settings: Mapping[str, Any], *, name: str = "", job: str | None = None
+    ) -> str:
+        """Cover a mesh with splats; returns the job's id at once.
+
+        Args:
+            mesh: the bytes of a GLB that holds all of its data.
+            settings: ``gaussians`` and ``seed`` count.
+            name: what lists show.
+            job: as in ``generate``.
+
+        Its files are ``splats.ply`` and ``record.json``.
+        """
+        body = {"settings": dict(settings), "name": name[:200]}
+        return self.submit("splats", body, {"mesh": mesh}, job)
 
     def fetch_weights(self, stage: str, backend: str, job: str | None = None) -> str:
         """Have the server fetch what a backend needs; returns the job's id at once.

@@ -15,7 +15,6 @@ import msgpack
 
 from glimpse3d import __version__
 from glimpse3d.errors import Glimpse3DError
-from glimpse3d.formats import manifest
 
 from . import catalogue
 from .artifacts import Artifacts
@@ -31,7 +30,6 @@ log = logging.getLogger(__name__)
 PAGE_BYTES = 48 * 1024
 _RETRY_SECONDS = 10.0
 _TIDY_SECONDS = 60.0
-_LAST = manifest.NAME  # clients fetch it last: who has it has the result
 
 
 class Jobs:
@@ -174,7 +172,8 @@ class Jobs:
             raise Glimpse3DError("not_found", "the result has no file of that name")
         piece = self.artifacts.read(row.id, body["name"], body["offset"], body["count"])
         whole = body["offset"] + len(piece) >= file["size"]
-        if whole and body["name"] == _LAST and row.delivered is None:
+        last = row.files[-1]["name"]  # clients fetch in the order of the list
+        if whole and body["name"] == last and row.delivered is None:
             self._store.deliver(row.id)
         return piece
 

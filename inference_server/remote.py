@@ -42,6 +42,21 @@ class Order:
     settings: Mapping[str, Any]
 
 
+@dataclass(frozen=True, slots=True)
+class MeshOrder:
+    """What is asked for of a mesh.
+
+    Attributes:
+        name: what the server's lists show.
+        mesh: bytes of a GLB.
+        settings: ``gaussians`` and ``seed``.
+    """
+
+    name: str
+    mesh: bytes
+    settings: Mapping[str, Any]
+
+
 def generate(order: Order, where: str, folder: Path, progress: Progress) -> None:
     """Have ``order`` done and its files put into ``folder``.
 
@@ -49,12 +64,40 @@ def generate(order: Order, where: str, folder: Path, progress: Progress) -> None
         WireError: the server refused, failed or cannot be reached.
         Cancelled: ``progress`` was told to stop; the job was cancelled at the server.
     """
+
+    def ask(client: Client) -> str:
+        return client.generate(
+            order.image, order.settings, mask=order.mask, box=order.box, name=order.name
+        )
+
+    _have_done(ask, where, folder, progress)
+
+
+def cut_out(order: Order, where: str, folder: Path, progress: Progress) -> None:
+    """Have only the cut-out of ``order`` done; else as ``generate``."""
+
+    def ask(client: Client) -> str:
+        return client.cutout(
+            order.image, order.settings, mask=order.mask, box=order.box, name=order.name
+        )
+
+    _have_done(ask, where, folder, progress)
+
+
+def lay_splats(order: MeshOrder, where: str, folder: Path, progress: Progress) -> None:
+    """Have splats laid on a mesh; else as ``generate``."""
+
+    def ask(client: Client) -> str:
+        return client.splats(order.mesh, order.settings, name=order.name)
+
+    _have_done(ask, where, folder, progress)
+
+
+def _have_done(ask: Callable[[Client], str], where: str, folder: Path, progress: Progress) -> None:
     with contextlib.closing(Client(where, name="glimpse3d command line")) as client:
         with progress.stage("connect", 0.01) as part:
             _connect(client, part)
-        job = client.generate(
-            order.image, order.settings, mask=order.mask, box=order.box, name=order.name
-        )
+        job = ask(client)
         try:
             with progress.stage("server", 0.89) as part:
                 _follow(client, job, part)

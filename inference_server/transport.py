@@ -209,7 +209,7 @@ class Transport:
         welcome = {
             "protocol": protocol.PROTOCOL, "minor": protocol.MINOR, "server": __version__,
             "epoch": self._epoch, "features": list(catalogue.FEATURES),
-            "kinds": list(catalogue.SUPPORTED), "limits": limits,
+            "kinds": list(catalogue.supported()), "limits": limits,
         }  # fmt: skip
         now = {**self._catalogue, "weights": catalogue.describe_weights()}
         return "welcome", welcome, protocol.pack(now)

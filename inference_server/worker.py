@@ -15,6 +15,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -27,10 +28,10 @@ import msgpack
 from glimpse3d.errors import BadFile, Cancelled, Glimpse3DError, OutOfMemory, unexpected
 from glimpse3d.progress import Progress, Report
 
-from . import catalogue
+from . import catalogue, small_results
 
 if TYPE_CHECKING:
-    from glimpse3d.types import Image
+    from glimpse3d.types import Image, Prompt
 
 log = logging.getLogger(__name__)
 
@@ -175,21 +176,45 @@ def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _generate(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
-    from glimpse3d import pictures, pipeline
+    from glimpse3d import pipeline
     from glimpse3d.export import bundle
-    from glimpse3d.types import Prompt
 
-    request, uploads = job["request"], job["uploads"]
-    image = pictures.read(_bytes(uploads["image"]))
-    mask = pictures.read_mask(_bytes(uploads["mask"]), image) if "mask" in uploads else None
-    prompt = Prompt(catalogue.prompt_box(request), mask)
+    image, prompt = _picture(job)
     progress = Progress(watcher.report, watcher.cancelled)
     with progress.stage("generate", 0.6) as part:
-        result = pipeline.run(image, catalogue.settings_of(request), part, prompt)
+        result = pipeline.run(image, catalogue.settings_of(job["request"]), part, prompt)
     watcher.show(result.cutout)
     with progress.stage("write", 0.4) as part:
         bundle.save(result, Path(job["folder"]), part)
     return _listed(Path(job["folder"]))
+
+
+def _picture(job: Mapping[str, Any]) -> tuple[Image, Prompt]:
+    from glimpse3d import pictures
+    from glimpse3d.types import Prompt
+
+    uploads = job["uploads"]
+    image = pictures.read(_bytes(uploads["image"]))
+    mask = pictures.read_mask(_bytes(uploads["mask"]), image) if "mask" in uploads else None
+    return image, Prompt(catalogue.prompt_box(job["request"]), mask)
+
+
+def _cut_out(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
+    image, prompt = _picture(job)
+    folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
+    progress = Progress(watcher.report, watcher.cancelled)
+    small_results.cut_out(image, prompt, settings, folder, progress)
+    return small_results.listed(folder)
+
+
+def _lay_splats(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
+    folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
+    progress = Progress(watcher.report, watcher.cancelled)
+    with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
+        mesh = Path(near) / "mesh.glb"  # readers go by the ending, and uploads have none
+        mesh.write_bytes(_bytes(job["uploads"]["mesh"]))
+        small_results.lay_splats(mesh, settings, folder, progress)
+    return small_results.listed(folder)
 
 
 def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
@@ -203,7 +228,12 @@ def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, 
     return []
 
 
-_WORK = {"generate": _generate, "fetch_weights": _fetch_weights}
+_WORK = {
+    "generate": _generate,
+    "cutout": _cut_out,
+    "splats": _lay_splats,
+    "fetch_weights": _fetch_weights,
+}
 
 
 def _bytes(path: str) -> bytes:

@@ -112,7 +112,7 @@ ALLOWED = {
     "glimpse3d.cli_readers": Row(("PIL", "numpy"), ("glimpse3d",)),
     "glimpse3d.cli_optimise": Row((), ("glimpse3d",)),
     "glimpse3d.cli_options": Row((), (*CONTRACTS, "glimpse3d.plugins")),
-    "glimpse3d.mesh_files": Row(("numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
+    "glimpse3d.mesh_files": Row(("PIL", "numpy", "trimesh"), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.device": Row(("torch",), ("glimpse3d.errors",)),
     "glimpse3d.embedded_weights": Row(("onnxruntime",), ("glimpse3d.errors",)),
     # Weights: facts; what is on this machine; and the one file that talks to the hub.
@@ -181,7 +181,11 @@ ALLOWED = {
     "inference_server.transport": Row(
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
     ),
-    "inference_server.worker": Row(("PIL", "msgpack"), ("glimpse3d", "inference_server.catalogue")),
+    "inference_server.worker": Row(
+        ("PIL", "msgpack"),
+        ("glimpse3d", "inference_server.catalogue", "inference_server.small_results"),
+    ),
+    "inference_server.small_results": Row(("numpy",), ("glimpse3d",)),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     "inference_server.executors.ray": Row(("ray",), ("inference_server",)),

@@ -48,6 +48,18 @@ class Glb:
             raise BadFile(f"the file names an entry of {table} that is not there", HINT)
         return rows[index]  # type: ignore[index]
 
+    def view(self, index: Any) -> memoryview:
+        """The bytes of a buffer view.
+
+        Raises:
+            BadFile: it is not there, or reaches beyond the binary chunk.
+        """
+        view = self.entry("bufferViews", index)
+        start, length = number(view, "byteOffset", 0), number(view, "byteLength", 0)
+        if view.get("buffer") != 0 or start + length > len(self.binary):
+            raise BadFile(f"view {index} reaches beyond the file's data", HINT)
+        return self.binary[start : start + length]
+
     def array(self, index: Any, kind: str) -> np.ndarray:
         """(count, width) of an accessor as a view of the file; ``kind`` such as ``VEC3``.
 

@@ -145,12 +145,6 @@ def test_a_job_that_fails_says_why(
     assert job.problem.code == code and job.problem.message and job.problem.hint
 
 
-def test_kinds_that_are_not_done_yet_say_so(client: Client) -> None:
-    for kind in ("cutout", "splats"):
-        client.submit(kind, {})
-        assert refusal(client, "submit").problem.code == "not_supported"
-
-
 def test_a_job_needs_its_picture(client: Client) -> None:
     client.submit("generate", {"settings": QUICK})
     assert refusal(client, "submit").problem.code == "bad_message"

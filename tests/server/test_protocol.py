@@ -64,6 +64,11 @@ WEIGHTS = {
     "left": 1_677_247_729, "lacks": "",
 }  # fmt: skip
 LATER: dict[str, tuple[str, dict[str, Any], bytes]] = {
+    "submit, cutout": ("submit", {"job": JOB, "kind": "cutout", "name": "cup.png", "image": SHA,
+                                  "box": [1.0, 2.0, 30.5, 40.0],
+                                  "settings": {"matte": "grabcut"}}, b""),
+    "submit, splats": ("submit", {"job": JOB, "kind": "splats", "name": "cup.glb", "mesh": SHA,
+                                  "settings": {"gaussians": 50_000, "seed": 3}}, b""),
     "submit, 1.1": ("submit", {"job": JOB, "kind": "fetch_weights", "name": "weights of triposr",
                                "stage": "reconstructor", "backend": "triposr"}, b""),
     "welcome, 1.1": (
