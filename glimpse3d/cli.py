@@ -34,6 +34,7 @@ _SERVER_COMMANDS = {
     "invite": "let one client more use this machine's server",
     "invites": "list who may use this machine's server",
     "revoke": "take an invitation back",
+    "backup": "copy a server's jobs, results and keys while it runs",
     "doctor": "find out why a server cannot be used",
 }
 

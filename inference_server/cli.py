@@ -130,6 +130,25 @@ def _revoke(arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def add_backup(parser: argparse.ArgumentParser) -> None:
+    """Give ``parser`` the options of ``backup``."""
+    parser.set_defaults(command=_backup)
+    _add_data(parser)
+    parser.add_argument("folder", type=Path, help="for the copy; must not be there yet")
+
+
+def _backup(arguments: argparse.Namespace) -> int:
+    from .backup import back_up
+
+    made = back_up(arguments.data, arguments.folder, Progress())
+    size = f"{made.bytes / 1e6:.1f} MB"
+    print(f"{arguments.folder}: {made.jobs} jobs, {made.files} files, {size}")
+    if made.gone:
+        print(f"  {made.gone} jobs were deleted meanwhile and are not in it")
+    print("  it holds the server's keys: keep it as you keep them", file=sys.stderr)
+    return DONE
+
+
 def _positive(text: str) -> int:
     number = int(text)
     if number < 1:
@@ -204,6 +223,7 @@ COMMANDS = {
     "invite": add_invite,
     "invites": add_invites,
     "revoke": add_revoke,
+    "backup": add_backup,
     "doctor": add_doctor,
 }
 

@@ -105,10 +105,14 @@ class Store:
             raise Glimpse3DError("bad_file", f"{path} is damaged: {error}", hint) from error
 
     def _open(self) -> None:
+        # A file of its own is the lock against a second server, so that a backup can read this one.
+        self._lock = sqlite3.connect(
+            self._path.with_suffix(".lock"), timeout=1.0, isolation_level=None
+        )
+        self._lock.execute("BEGIN EXCLUSIVE")  # until close, or the end of the process
         self._base = sqlite3.connect(self._path, timeout=1.0, isolation_level=None)
         self._base.row_factory = sqlite3.Row
-        # Exclusive: the lock is held until close, also against a second server.
-        for pragma in ("locking_mode = EXCLUSIVE", "journal_mode = WAL", "synchronous = FULL"):
+        for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             self._base.execute(f"PRAGMA {pragma}")
         with self._change():
             self._migrate()
@@ -150,6 +154,7 @@ class Store:
     def close(self) -> None:
         """Write the log back into the file and let go of it."""
         self._base.close()
+        self._lock.close()
 
     def synchronous(self) -> int:
         """SQLite's own word on durability; 2 is FULL."""
@@ -320,6 +325,12 @@ UPLOADS = ("image", "mask", "mesh")
 
 def _total(files: list[dict[str, Any]]) -> int:
     return sum(file["size"] for file in files)
+
+
+def read_rows(base: sqlite3.Connection) -> list[Row]:
+    """All jobs of a database that no server uses, oldest first."""
+    base.row_factory = sqlite3.Row
+    return [_row(each) for each in base.execute("SELECT * FROM jobs ORDER BY serial")]
 
 
 _IN_STATE = "SELECT * FROM jobs WHERE state = ? ORDER BY serial"

@@ -185,6 +185,9 @@ ALLOWED = {
         ("PIL", "msgpack"),
         ("glimpse3d", "inference_server.catalogue", "inference_server.small_results"),
     ),
+    "inference_server.backup": Row(
+        (), ("glimpse3d.errors", "glimpse3d.export.folder", "glimpse3d.progress", *QUEUE)
+    ),
     "inference_server.small_results": Row(("numpy",), ("glimpse3d",)),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
