@@ -64,6 +64,14 @@ def _with_picture(
     return body, files
 
 
+def _check_version(version: int) -> None:
+    if not protocol.common(version, version):
+        raise WireError(
+            "version", f"the server chose protocol {version}, which is not spoken here",
+            "update Glimpse3D on the older side",
+        )  # fmt: skip
+
+
 class Client:
     """One server, many jobs.
 
@@ -173,8 +181,8 @@ class Client:
 
     def greet(self) -> None:
         """Ask the server once more what it can do: ``Welcomed`` follows."""
-        version = protocol.PROTOCOL
-        hello = {"lo": version, "hi": version, "client": self._name[:100] or "?"}
+        spoken = {"lo": protocol.OLDEST, "hi": protocol.PROTOCOL}
+        hello = {**spoken, "client": self._name[:100] or "?"}
         self._control.ask("hello", {**hello, "instance": self._instance}, self._welcomed)
 
     def submit(
@@ -324,6 +332,7 @@ class Client:
         try:
             if isinstance(answer, WireError):
                 raise answer
+            _check_version(answer.body["protocol"])
             self.welcome = Greeting.read(answer)
         except WireError as error:
             self._change("down", error)

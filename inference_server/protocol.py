@@ -19,6 +19,7 @@ import msgpack
 from .errors import WireError
 
 PROTOCOL, MINOR = 1, 1
+OLDEST = 1  # version that is still spoken: the one before ``PROTOCOL``, once there is one
 MAGIC = b"G3D1"
 HEADER = struct.Struct(">4sBB8s")
 MAX_BODY = 64 * 1024
@@ -156,6 +157,12 @@ _LIMIT = {
     "raw": False, "strict_map_key": True, "max_ext_len": 0, "max_str_len": 8192,
     "max_bin_len": 8192, "max_array_len": 4096, "max_map_len": 1024,
 }  # fmt: skip
+
+
+def common(low: int, high: int) -> int:
+    """The newest version that is spoken here and by who speaks ``low`` to ``high``; 0 is none."""
+    newest = min(high, PROTOCOL)
+    return newest if newest >= max(low, OLDEST) else 0
 
 
 def encode(message: Message) -> list[bytes]:

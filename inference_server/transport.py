@@ -195,19 +195,20 @@ class Transport:
     # verbs that need more than a line
 
     def _hello(self, owner: str, body: dict[str, Any], blob: bytes) -> Answer:
-        if not body["lo"] <= protocol.PROTOCOL <= body["hi"]:
+        version = protocol.common(body["lo"], body["hi"])
+        if not version:
             older = "server" if body["lo"] > protocol.PROTOCOL else "client"
             raise WireError(
                 "version",
                 f"the client speaks protocol {body['lo']} to {body['hi']},"
-                f" this server {protocol.PROTOCOL}",
+                f" this server {protocol.OLDEST} to {protocol.PROTOCOL}",
                 f"update the {older}",
             )
         limits = {
             "body": protocol.MAX_BODY, "blob": protocol.MAX_BLOB, "upload": MAX_UPLOAD, "list": 200,
         }  # fmt: skip
         welcome = {
-            "protocol": protocol.PROTOCOL, "minor": protocol.MINOR, "server": __version__,
+            "protocol": version, "minor": protocol.MINOR, "server": __version__,
             "epoch": self._epoch, "features": list(catalogue.FEATURES),
             "kinds": list(catalogue.supported()), "limits": limits,
         }  # fmt: skip
@@ -251,5 +252,5 @@ def _refusal(request: bytes, error: WireError | Glimpse3DError) -> Message:
     if isinstance(error, WireError) and error.retry_after > 0:
         body["retry_after"] = error.retry_after
     if error.code == "version":
-        body.update(lo=protocol.PROTOCOL, hi=protocol.PROTOCOL)
+        body.update(lo=protocol.OLDEST, hi=protocol.PROTOCOL)
     return Message("error", request, body)
