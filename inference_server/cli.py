@@ -6,6 +6,7 @@ Owns their arguments and what they print. Must not know how anything is computed
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
 
-from . import connection, data_folder, doctor, invites, remote
+from . import connection, data_folder, doctor, invites, logs, remote
 from .errors import WireError
 from .quotas import Quotas
 from .remote import MeshOrder, Order
@@ -68,6 +69,10 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-disk", type=_gigabytes, default=Retention().bytes, metavar="GIB",
         help="disk for results; beyond it go those fetched longest ago (default: 20)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--log", choices=logs.FORMS, default="text", dest="log_form",
+        help="form of the log on standard error, one line a fact (default: %(default)s)",
     )  # fmt: skip
     parser.add_argument(
         "--attached", action="store_true",
@@ -180,6 +185,7 @@ def _port(text: str) -> int:
 def _serve(arguments: argparse.Namespace) -> int:
     from .server import Address, Rules, serve
 
+    logs.configure(arguments.log_form, logging.getLogger().getEffectiveLevel())
     if arguments.host in _EVERYWHERE:
         if not arguments.name:
             raise Glimpse3DError(

@@ -28,7 +28,7 @@ import msgpack
 from glimpse3d.errors import BadFile, Cancelled, Glimpse3DError, OutOfMemory, unexpected
 from glimpse3d.progress import Progress, Report
 
-from . import catalogue, small_results
+from . import catalogue, logs, small_results
 
 if TYPE_CHECKING:
     from glimpse3d.types import Image, Prompt
@@ -116,7 +116,7 @@ class Worker:
 
 def _main(pipe: Connection, level: int) -> None:
     """The child's life."""
-    logging.basicConfig(level=level, format="%(levelname)s worker %(name)s: %(message)s")
+    logs.configure_child(level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the server's to handle
     _die_with_parent()
     from glimpse3d import pictures, pipeline

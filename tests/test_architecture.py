@@ -183,8 +183,12 @@ ALLOWED = {
     ),
     "inference_server.worker": Row(
         ("PIL", "msgpack"),
-        ("glimpse3d", "inference_server.catalogue", "inference_server.small_results"),
+        (
+            "glimpse3d",
+            *(f"inference_server.{name}" for name in ("catalogue", "logs", "small_results")),
+        ),
     ),
+    "inference_server.logs": Row((), ()),
     "inference_server.backup": Row(
         (), ("glimpse3d.errors", "glimpse3d.export.folder", "glimpse3d.progress", *QUEUE)
     ),
