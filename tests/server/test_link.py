@@ -39,7 +39,8 @@ def changed(text: str, **changes: object) -> connection.Connection:
 def test_a_server_says_what_it_is(server: Server, connect: Connect) -> None:
     welcome = connect(server.string).welcome
     assert welcome is not None
-    assert welcome.kinds == ("generate", "fetch_weights") and welcome.features == ("weights",)
+    assert welcome.kinds == ("generate", "cutout", "splats", "fetch_weights")
+    assert welcome.features == ("weights",)
     catalogue = welcome.catalogue
     assert {row["name"] for row in catalogue["settings"]} > {"preset", "size", "turntable.frames"}
     assert catalogue["presets"]["draft"]["preset"] == "draft"
