@@ -29,6 +29,7 @@ log = logging.getLogger(__name__)
 
 MIN_SIDE = 16  # pixels; less holds no shape
 MAX_PIXELS = 100_000_000
+MAX_SIDE = 32_767  # OpenCV's own limit in what comes after
 
 # Only decoders that read pixels: some of pillow's others start foreign programs (EPS) or guess.
 FORMATS = (
@@ -183,7 +184,7 @@ def _open(name: str, data: bytes) -> PIL.Image.Image:
 def _check_header(name: str, picture: PIL.Image.Image) -> None:
     """Refuse by what the header says, before any pixel costs memory."""
     width, height = picture.size
-    if width * height > MAX_PIXELS:
+    if width * height > MAX_PIXELS or max(width, height) > MAX_SIDE:
         raise _too_large(f"{name} has {width} x {height} pixels, too many")
     if min(width, height) < MIN_SIDE:
         raise BadImage(

@@ -7,6 +7,7 @@ does. The loop never computes: a request costs a look into the store or a piece 
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 from collections import OrderedDict
@@ -25,13 +26,14 @@ from .gate import DOMAIN, Gate
 from .jobs import Jobs
 from .keys import Keys
 from .protocol import Message
-from .quotas import Pace
+from .quotas import Pace, busy
 
 log = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.05
 MAX_WATCHED = 1000
 MAX_WATCHERS = 16
+CROWDED_SECONDS = 10.0  # so long may a stranger's handshake take
 
 Answer = tuple[str, dict[str, Any], bytes]
 
@@ -125,8 +127,13 @@ class Transport:
         for _ in range(32):  # then look after the worker and the gate
             if not self._take():
                 break
-        for job, body, preview in self._jobs.step():
-            self._tell(job, body, preview)
+        try:
+            for job, body, preview in self._jobs.step():
+                self._tell(job, body, preview)
+        except OSError as error:
+            if _crowded(error) is None:
+                raise
+            log.warning("no file can be opened: too many connections")
 
     def _take(self) -> bool:
         try:
@@ -150,6 +157,8 @@ class Transport:
             return _refusal(error.request if request == protocol.PUSH else request, error)
         except Glimpse3DError as error:
             return _refusal(request, error)
+        except OSError as error:
+            return _refusal(request, _crowded(error) or unexpected(error))
         except Exception as error:
             return _refusal(request, unexpected(error))
 
@@ -243,6 +252,13 @@ class Transport:
         self._socket.close()
         self._gate.socket.close()
         self._context.term()
+
+
+def _crowded(error: OSError) -> WireError | None:
+    """What to tell if there are more connections than this process may have files open."""
+    if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return None
+    return busy("the server has too many connections", CROWDED_SECONDS)
 
 
 def _refusal(request: bytes, error: WireError | Glimpse3DError) -> Message:
