@@ -10,6 +10,7 @@ import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,18 @@ _OPEN = """\
 WARNING: --host {host} listens at every address of this machine, also at those that the internet
 reaches. Nobody gets in without a key, but everybody may knock. A tunnel through SSH needs no
 open port: see docs/remote.md."""
+
+
+_COLAB = """\
+NOTE: this is Colab. Its terms allow a server here on paid runtimes alone, while you work with it;
+on free ones work in the notebook and download the bundle: see notebooks/glimpse3d_colab.ipynb."""
+
+
+def _in_colab() -> bool:
+    try:
+        return find_spec("google.colab") is not None
+    except ModuleNotFoundError:  # there is no google at all
+        return False
 
 
 def add_serve(parser: argparse.ArgumentParser) -> None:
@@ -194,6 +207,8 @@ def _serve(arguments: argparse.Namespace) -> int:
                 "give the one that clients will use: --host 192.168.1.20, or add --name",
             )
         print(_OPEN.format(host=arguments.host), file=sys.stderr)
+    if _in_colab():
+        print(_COLAB, file=sys.stderr)
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
     kept = Retention(arguments.keep_days, arguments.keep_disk)
@@ -211,12 +226,16 @@ def _announce(string: str) -> None:
 def add_doctor(parser: argparse.ArgumentParser) -> None:
     """Give ``parser`` the options of ``doctor``."""
     parser.set_defaults(command=_doctor)
-    parser.add_argument("string", metavar="STRING", help="the connection string")
+    parser.add_argument(
+        "string", metavar="STRING", nargs="?", help="the connection string (default: of --data)"
+    )
+    _add_data(parser)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     well = True
-    for verdict in doctor.examine(arguments.string):
+    string = arguments.string or connection.write(invites.own(arguments.data))
+    for verdict in doctor.examine(string):
         well = well and verdict.well
         print(f"{'ok' if verdict.well else 'NO':3} {verdict.step:10} {verdict.sentence}")
         if verdict.hint:

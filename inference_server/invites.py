@@ -65,6 +65,18 @@ def _address(folder: Path, host: str, port: int) -> tuple[str, int]:
     return host, port
 
 
+def own(folder: Path) -> Connection:
+    """The local user's own way in, as the server of this folder last printed it.
+
+    Raises:
+        Glimpse3DError: ``not_found``, no server's data; ``invalid_settings``, it has not run yet;
+            ``bad_file``, a key file is damaged.
+    """
+    keys = _existing(folder)
+    host, port = _address(folder, "", 0)
+    return keys.connection(bracketed(host), port)
+
+
 def revoke(folder: Path, name: str) -> None:
     """Let a client in no longer; see ``Keys.revoke``."""
     _existing(folder).revoke(name)

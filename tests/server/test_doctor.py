@@ -65,3 +65,17 @@ def test_command(server: Server) -> None:
     assert bad.returncode == 2 and "NO  string" in bad.stdout
     secret = server.string.split(".")[-2]
     assert secret not in well.stdout + well.stderr + bad.stdout + bad.stderr
+
+
+def test_on_the_servers_own_machine_its_folder_will_do(start: Start, tmp_path: Path) -> None:
+    start()
+
+    def run(folder: Path) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "glimpse3d", "doctor", "--data", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    well = run(tmp_path / "data")
+    assert well.returncode == 0 and "worker" in well.stdout, well.stderr
+    nowhere = run(tmp_path / "typo")
+    assert nowhere.returncode == 2 and "hint:" in nowhere.stderr
+    assert not (tmp_path / "typo").exists()
