@@ -15,7 +15,7 @@ from typing import Any
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
 
-from . import connection, data_folder, doctor, invites, remote
+from . import cli_workers, connection, data_folder, doctor, invites, remote
 from .errors import WireError
 from .quotas import Quotas
 from .remote import Order
@@ -70,6 +70,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         "--attached", action="store_true",
         help="stop when standard input closes, as it does when the program that started this ends",
     )  # fmt: skip
+    cli_workers.add(parser)
 
 
 def add_invite(parser: argparse.ArgumentParser) -> None:
@@ -169,9 +170,10 @@ def _serve(arguments: argparse.Namespace) -> int:
     print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
     kept = Retention(arguments.keep_days, arguments.keep_disk)
-    rules = Rules(quotas, kept, arguments.attached)
+    patience = cli_workers.patience(arguments)
+    rules = Rules(quotas, kept, arguments.attached, patience, arguments.drain)
     address = Address(arguments.host, arguments.port, arguments.name, arguments.metrics)
-    serve(arguments.data, address, _announce, rules)
+    serve(arguments.data, address, _announce, lambda: cli_workers.executor(arguments), rules)
     return DONE
 
 

@@ -51,13 +51,17 @@ QUEUE = tuple(
         "artifacts",
         "catalogue",
         "dispatch",
+        "executors.interface",
         "memory",
         "quotas",
         "retention",
         "store",
-        "worker",
     )
 )
+# What computes knows of the rest only what it was told to do.
+COMPUTING = ("executors.interface", "shortage")
+# Where jobs are computed; neither knows the queue.
+EXECUTORS = ("inference_server.devices", "inference_server.executors", "inference_server.memory")
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
 
@@ -100,8 +104,11 @@ ALLOWED = {
     ),
     "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
     "glimpse3d.pipeline": Row(
-        ("numpy",), (*CONTRACTS, "glimpse3d.fusion", "glimpse3d.plugins", "glimpse3d.splats")
+        ("numpy",),
+        (*CONTRACTS, *(f"glimpse3d.{name}" for name in ("fusion", "plugins", "splats", "warm"))),
     ),
+    "glimpse3d.warm": Row((), ("glimpse3d.plugins", "glimpse3d.stages")),
+    "glimpse3d.cuda_errors": Row((), ()),
     "glimpse3d.dif3d": Row(("numpy",), ("glimpse3d",)),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
     "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
@@ -166,9 +173,12 @@ ALLOWED = {
     ),
     "inference_server.quotas": Row((), ("inference_server.errors",)),
     "inference_server.memory": Row((), ()),
+    "inference_server.cli_workers": Row((), ("glimpse3d.errors", "inference_server")),
     "inference_server.metrics": Row((), ("glimpse3d.errors",)),
     "inference_server.retention": Row((), ("inference_server.store",)),
-    "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
+    "inference_server.store": Row(
+        ("msgpack",), ("glimpse3d.errors", "inference_server.executors.interface")
+    ),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
         (), (*CONTRACTS, "glimpse3d.plugins", *(f"glimpse3d.{name}" for name in WEIGHTS))
@@ -181,10 +191,26 @@ ALLOWED = {
     "inference_server.transport": Row(
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
     ),
-    "inference_server.worker": Row(("PIL", "msgpack"), ("glimpse3d", "inference_server.catalogue")),
+    "inference_server.worker": Row(
+        ("PIL", "msgpack"),
+        ("glimpse3d", *(f"inference_server.{name}" for name in ("catalogue", *COMPUTING))),
+    ),
+    "inference_server.shortage": Row(
+        (),
+        (
+            *CONTRACTS,
+            "glimpse3d.plugins",
+            "glimpse3d.warm",
+            "inference_server.memory",
+            "inference_server.executors.interface",
+        ),
+    ),
+    "inference_server.devices": Row((), ()),
+    "inference_server.executors": Row(
+        ("msgpack",), ("glimpse3d.formats.manifest", "inference_server.worker", *EXECUTORS)
+    ),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
-    "inference_server.executors.ray": Row(("ray",), ("inference_server",)),
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
