@@ -16,6 +16,7 @@ from glimpse3d.formats import manifest
 
 MAX_BYTES = 2**20
 MAX_FILES = 256
+Table = dict[str, dict[str, Callable[[Any], bool]]]
 _JOB, _TEXT, _PREVIEW = 16, 4000, 128 * 1024
 
 
@@ -23,8 +24,12 @@ class BadReportError(ValueError):
     """A process says what no process of ours says."""
 
 
-def read(data: bytes) -> dict[str, Any]:
+def read(data: bytes, known: Table | None = None) -> dict[str, Any]:
     """The message in ``data``, with its known fields alone.
+
+    Args:
+        data: as it came.
+        known: the messages that may come; None are those of a worker.
 
     Raises:
         BadReportError: it is none.
@@ -33,10 +38,20 @@ def read(data: bytes) -> dict[str, Any]:
         message = msgpack.unpackb(data, max_ext_len=0)
     except (ValueError, TypeError, RecursionError, msgpack.UnpackException) as error:
         raise BadReportError(f"not msgpack: {type(error).__name__}") from error
+    return checked(message, known)
+
+
+def checked(message: Any, known: Table | None = None) -> dict[str, Any]:
+    """As ``read``, of a message that is unpacked already.
+
+    Raises:
+        BadReportError: it is none.
+    """
+    table = WORKER_FIELDS if known is None else known
     kind = message.get("type") if type(message) is dict else None
-    if type(kind) is not str or kind not in _FIELDS:
+    if type(kind) is not str or kind not in table:
         raise BadReportError("of no known type")
-    fields = _FIELDS[kind]
+    fields = table[kind]
     for name, right in fields.items():
         if name not in message or not right(message[name]):
             raise BadReportError(f"{kind} with a wrong {name}")
@@ -63,6 +78,17 @@ def _is_files(value: Any) -> bool:
     return type(value) is list and len(value) <= MAX_FILES and all(map(_is_file, value))
 
 
+def _is_rows(value: Any) -> bool:
+    return type(value) is list and all(
+        type(row) is dict
+        and row.keys() == {"name", "state"}
+        and type(row["name"]) is str
+        and 0 < len(row["name"]) <= 100
+        and row["state"] in ("starting", "idle", "busy")
+        for row in value
+    )
+
+
 def _is_file(value: Any) -> bool:
     return (
         type(value) is dict
@@ -76,7 +102,7 @@ def _is_file(value: Any) -> bool:
     )
 
 
-_FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
+WORKER_FIELDS: Table = {
     "ready": {},
     "progress": {
         "job": _is_job, "fraction": _is_fraction, "stage": _is_text, "note": _is_text,
@@ -87,6 +113,13 @@ _FIELDS: dict[str, dict[str, Callable[[Any], bool]]] = {
     "cancelled": {"job": _is_job},
     # The process cannot go on, such as after its GPU failed, and ends itself.
     "broken": {"job": _is_job, "how": _is_text},
+}  # fmt: skip
+# What the process that speaks to a cluster adds.
+LOST_FIELDS: Table = {
+    "lost": {"job": _is_job, "how": _is_text, "counts": lambda value: type(value) is bool},
+}
+DRIVER_FIELDS: Table = {
+    **WORKER_FIELDS, **LOST_FIELDS, "workers": {"rows": _is_rows, "trouble": _is_text},
 }  # fmt: skip
 # After these a process is free for the next task.
 ENDS = ("done", "failed", "cancelled")
