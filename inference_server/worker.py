@@ -41,9 +41,6 @@ REPORT_SECONDS = 0.1
 PREVIEW_SECONDS = 0.5
 PREVIEW_SIDE = 256  # pixels
 
-# Files of the result (name, size, sha256), and what is to be said of it or nothing.
-Outcome = tuple[list[dict[str, Any]], str]
-
 
 def main(pipe: Connection, options: WorkerOptions) -> None:
     """The process's life.
@@ -102,9 +99,10 @@ def die_with_parent() -> None:
 
 def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
     """Run one job to its end, whatever that is."""
+    watcher = _Watcher(pipe, job["job"])
     try:
-        files, warning = _WORK[job["request"]["kind"]](job, _Watcher(pipe, job["job"]))
-        return {"type": "done", "files": files, "warning": warning}
+        files = _WORK[job["request"]["kind"]](job, watcher)
+        return {"type": "done", "files": files, "warning": watcher.warning}
     except Cancelled:
         return {"type": "cancelled"}
     except Exception as error:
@@ -122,19 +120,23 @@ def _failure(job: bytes, error: Exception) -> dict[str, Any]:
             "hint": problem.hint[:2000]}  # fmt: skip
 
 
-def _generate(job: Mapping[str, Any], watcher: _Watcher) -> Outcome:
+def _generate(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
+    image, prompt = _picture(job)
+    folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
+    watcher.warning = shortage.thrifty(
+        lambda attempt: _make(image, prompt, attempt, folder, watcher), settings
+    )
+    return _listed(folder)
+
+
+def _picture(job: Mapping[str, Any]) -> tuple[Image, Prompt]:
     from glimpse3d import pictures
     from glimpse3d.types import Prompt
 
-    request, uploads, folder = job["request"], job["uploads"], Path(job["folder"])
+    uploads = job["uploads"]
     image = pictures.read(_bytes(uploads["image"]))
     mask = pictures.read_mask(_bytes(uploads["mask"]), image) if "mask" in uploads else None
-    prompt = Prompt(catalogue.prompt_box(request), mask)
-    warning = shortage.thrifty(
-        lambda attempt: _make(image, prompt, attempt, folder, watcher),
-        catalogue.settings_of(request),
-    )
-    return _listed(folder), warning
+    return image, Prompt(catalogue.prompt_box(job["request"]), mask)
 
 
 def _make(
@@ -153,7 +155,7 @@ def _make(
         bundle.save(result, folder, part)
 
 
-def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> Outcome:
+def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
     """Bring a backend's weights into the hub's cache of this machine; there are no files to send.
 
     What was fetched stays: a cancel, a kill or another attempt goes on from there.
@@ -161,7 +163,7 @@ def _fetch_weights(job: Mapping[str, Any], watcher: _Watcher) -> Outcome:
     from glimpse3d import hub
 
     hub.fetch(catalogue.model_of(job["request"]), Progress(watcher.report, watcher.cancelled))
-    return [], ""
+    return []
 
 
 _WORK = {"generate": _generate, "fetch_weights": _fetch_weights}
@@ -190,9 +192,14 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
 
 
 class _Watcher:
-    """Passes reports up the pipe, not too many, and looks for a cancel on the way."""
+    """Passes reports up the pipe, not too many, and looks for a cancel on the way.
+
+    Attributes:
+        warning: what is to be said of the result, or nothing.
+    """
 
     def __init__(self, pipe: Connection, job: bytes) -> None:
+        self.warning = ""
         self._pipe = pipe
         self._job = job
         self._stage = ""

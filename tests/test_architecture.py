@@ -40,6 +40,7 @@ _NAMES = (
     "cli_meter", "errors", "export.folder", "formats", "mesh_files", "splats.from_mesh", "types",
 )  # fmt: skip
 SPLAT_COMMANDS = tuple(f"glimpse3d.{name}" for name in _NAMES)
+PIPELINE = tuple(f"glimpse3d.{name}" for name in ("fusion", "plugins", "splats", "warm"))
 EXPORTED = ("__version__", "export", "pictures", "splats")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
@@ -58,10 +59,13 @@ QUEUE = tuple(
         "store",
     )
 )
-# What computes knows of the rest only what it was told to do.
-COMPUTING = ("executors.interface", "shortage")
-# Where jobs are computed; neither knows the queue.
-EXECUTORS = ("inference_server.devices", "inference_server.executors", "inference_server.memory")
+# Where jobs are computed; none of it knows the queue.
+TASKS = ("inference_server.executors.interface",)
+COMPUTING = (*TASKS, "inference_server.shortage")
+EXECUTORS = (
+    *(f"glimpse3d.{name}" for name in ("__version__", "errors", "export.folder", "formats")),
+    *(f"inference_server.{name}" for name in ("devices", "executors", "memory", "worker")),
+)
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
 
@@ -103,10 +107,7 @@ ALLOWED = {
         ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
     ),
     "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
-    "glimpse3d.pipeline": Row(
-        ("numpy",),
-        (*CONTRACTS, *(f"glimpse3d.{name}" for name in ("fusion", "plugins", "splats", "warm"))),
-    ),
+    "glimpse3d.pipeline": Row(("numpy",), (*CONTRACTS, *PIPELINE)),
     "glimpse3d.warm": Row((), ("glimpse3d.plugins", "glimpse3d.stages")),
     "glimpse3d.cuda_errors": Row((), ()),
     "glimpse3d.dif3d": Row(("numpy",), ("glimpse3d",)),
@@ -176,9 +177,7 @@ ALLOWED = {
     "inference_server.cli_workers": Row((), ("glimpse3d.errors", "inference_server")),
     "inference_server.metrics": Row((), ("glimpse3d.errors",)),
     "inference_server.retention": Row((), ("inference_server.store",)),
-    "inference_server.store": Row(
-        ("msgpack",), ("glimpse3d.errors", "inference_server.executors.interface")
-    ),
+    "inference_server.store": Row(("msgpack",), ("glimpse3d.errors", *TASKS)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
         (), (*CONTRACTS, "glimpse3d.plugins", *(f"glimpse3d.{name}" for name in WEIGHTS))
@@ -192,23 +191,13 @@ ALLOWED = {
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
     ),
     "inference_server.worker": Row(
-        ("PIL", "msgpack"),
-        ("glimpse3d", *(f"inference_server.{name}" for name in ("catalogue", *COMPUTING))),
+        ("PIL", "msgpack"), ("glimpse3d", "inference_server.catalogue", *COMPUTING)
     ),
     "inference_server.shortage": Row(
-        (),
-        (
-            *CONTRACTS,
-            "glimpse3d.plugins",
-            "glimpse3d.warm",
-            "inference_server.memory",
-            "inference_server.executors.interface",
-        ),
+        (), (*CONTRACTS, "glimpse3d.plugins", "glimpse3d.warm", "inference_server.memory", *TASKS)
     ),
     "inference_server.devices": Row((), ()),
-    "inference_server.executors": Row(
-        ("msgpack",), ("glimpse3d.formats.manifest", "inference_server.worker", *EXECUTORS)
-    ),
+    "inference_server.executors": Row(("msgpack", "ray"), EXECUTORS),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     # The add-on knows our packages by its own copies alone. Sockets only through the client;

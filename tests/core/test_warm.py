@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ linux = pytest.mark.skipif(sys.platform != "linux", reason="sizes are read from 
 class Heavy:
     """Holds 80 MB from its load to its unload."""
 
-    PRESETS: dict[str, dict[str, Any]] = {}
+    PRESETS: ClassVar[dict[str, dict[str, Any]]] = {}
     TITLE = WHEN = "in tests"
 
     def __init__(self) -> None:

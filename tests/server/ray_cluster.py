@@ -29,7 +29,8 @@ def main() -> None:
             cluster.remove_node(nodes.pop(0), allow_graceful=False)
         elif word == "lose":
             cluster.remove_node(cluster.head_node, allow_graceful=False)
-        print(address, flush=True)
+        sys.stdout.write(f"{address}\n")
+        sys.stdout.flush()
     cluster.shutdown()
 
 
