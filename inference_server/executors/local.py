@@ -49,15 +49,25 @@ class Slot:
 
     def spawn(self) -> None:
         """Start its process, if there is none and it is time."""
-        if self._child is None and time.monotonic() >= self.backoff.again:
+        if self._child is None and self.may_start():
             name = f"glimpse3d worker {self.name}"
-            self._child = Child(worker.main, name, self._device.environment, self._options)
+            try:
+                self._child = Child(worker.main, name, self._device.environment, self._options)
+            except OSError as error:  # no memory or no processes left
+                self.backoff.failed(time.monotonic())
+                log.error("the worker %s cannot be started: %s", self.name, error)
+                return
             self.state, self._since = "starting", time.monotonic()
 
+    def may_start(self) -> bool:
+        """Whether enough time went by since the last process that never got ready."""
+        return time.monotonic() >= self.backoff.again
+
     def give(self, task: Task) -> None:
-        """Hand a task to the process."""
-        assert self._child is not None
+        """Hand a task to the process; without one it is lost."""
         self.state, self.job = "busy", task.job
+        if self._child is None:
+            return
         self._child.send({
             "type": "job", "job": task.job, "request": task.request,
             "uploads": {field: str(path) for field, path in task.uploads.items()},
@@ -82,7 +92,7 @@ class Slot:
         """What its process said, and whether it ended."""
         found: list[Event] = []
         if self._child is None:
-            return found
+            return self._ended("could not be started") if self.job else found
         for data in self._child.receive():
             try:
                 found += self._heard(reports.read(data))
@@ -165,13 +175,12 @@ class LocalExecutor:
     def room(self, beside: bool) -> bool:
         """See ``Executor``."""
         if beside:
-            return self._beside.state == "none"
+            return self._beside.state == "none" and self._beside.may_start()
         return any(slot.state == "idle" for slot in self._slots)
 
     def start(self, task: Task) -> None:
         """See ``Executor``."""
         if task.beside:
-            self._beside.backoff = Backoff()
             self._beside.spawn()
             self._beside.give(task)
         else:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import msgpack
 
 from glimpse3d import __version__
-from glimpse3d.errors import Glimpse3DError, OutputFailed
+from glimpse3d.errors import BadFile, Glimpse3DError, OutputFailed, unexpected
 from glimpse3d.export.folder import atomic_folder, output_errors
 
 from .. import worker
@@ -181,11 +181,19 @@ class Crew:
         for seat in self._seats:
             if seat.state == "idle" and self._tasks:
                 task = self._tasks.popleft()
-                uploads = {field: Path(path).read_bytes()
-                           for field, path in task["uploads"].items()}  # fmt: skip
-                seat.state, seat.job, seat.folder = "busy", task["job"], Path(task["folder"])
-                seat.actor.start.remote(task["job"], task["request"], uploads)
-                self._tell_at = float("-inf")
+                self._begin(seat, task)
+
+    def _begin(self, seat: Seat, task: dict[str, Any]) -> None:
+        job = task["job"]
+        try:
+            uploads = {field: Path(path).read_bytes() for field, path in task["uploads"].items()}
+        except OSError as error:
+            gone = BadFile(f"an uploaded file is gone from the server's disk: {error}")
+            self._say(_failed(job, gone))
+            return
+        seat.state, seat.job, seat.folder = "busy", job, Path(task["folder"])
+        seat.actor.start.remote(job, task["request"], uploads)
+        self._tell_at = float("-inf")
 
     # What the seats answer
 
@@ -236,8 +244,9 @@ class Crew:
             self._lost(seat, _first_line(error))
             return
         except Glimpse3DError as error:
-            end = {"type": "failed", "job": seat.job, "code": error.code,
-                   "message": error.message, "hint": error.hint}  # fmt: skip
+            end = _failed(seat.job, error)
+        except Exception as error:
+            end = _failed(seat.job, unexpected(error))
         self._free(seat)
         self._say(end)
 
@@ -263,6 +272,11 @@ class Crew:
 
     def _say(self, event: Event) -> None:
         worker.say(self._pipe, **event)
+
+
+def _failed(job: bytes, error: Glimpse3DError) -> Event:
+    return {"type": "failed", "job": job, "code": error.code, "message": error.message[:2000],
+            "hint": error.hint[:2000]}  # fmt: skip
 
 
 def _fetch(seat: Seat, files: list[dict[str, Any]]) -> None:

@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from glimpse3d import __version__
+from glimpse3d.errors import Glimpse3DError
+from glimpse3d.export.folder import output_errors
 
 from ..devices import Device
 from .interface import Event, Task, WorkerOptions
@@ -38,6 +40,7 @@ class Runner:
         # The scheduler has set what this process, and with it its child, sees of the GPUs.
         self._executor = LocalExecutor([Device(socket.gethostname())], options)
         self._waiting: Task | None = None
+        self._told: list[Event] = []  # beside what the process says
 
     def about(self) -> dict[str, str]:
         """The name of this place, and the version of its code."""
@@ -47,20 +50,27 @@ class Runner:
 
     def start(self, job: bytes, request: Mapping[str, Any], uploads: Mapping[str, bytes]) -> None:
         """Take a task, and begin it as soon as the process is ready."""
+        self.forget(job)  # of an attempt before
         folder = self._folder / job.hex()
-        folder.mkdir()
-        for field, data in uploads.items():
-            (folder / field).write_bytes(data)
+        try:
+            with output_errors(folder):
+                folder.mkdir()
+                for field, data in uploads.items():
+                    (folder / field).write_bytes(data)
+        except Glimpse3DError as error:
+            self._told.append({"type": "failed", "job": job, "code": error.code,
+                               "message": error.message, "hint": error.hint})  # fmt: skip
+            return
         paths = {field: folder / field for field in uploads}
         self._waiting = Task(job, request, paths, folder / "result")
 
-    def cancel(self, job: bytes) -> list[Event]:
-        """Ask the task to stop; returns its end if it had not begun."""
+    def cancel(self, job: bytes) -> None:
+        """Ask the task to stop; it may not have begun."""
         if self._waiting is not None and self._waiting.job == job:
             self._waiting = None
-            return [{"type": "cancelled", "job": job}]
-        self._executor.cancel(job)
-        return []
+            self._told.append({"type": "cancelled", "job": job})
+        else:
+            self._executor.cancel(job)
 
     def events(self, seconds: float) -> list[Event]:
         """What happened; waits so long if nothing has.
@@ -70,7 +80,8 @@ class Runner:
         """
         until = time.monotonic() + seconds
         while True:
-            found = self._executor.events()
+            told, self._told = self._told, []
+            found = [*told, *self._executor.events()]
             if self._executor.hopeless:
                 raise RuntimeError(self._executor.trouble)
             if self._waiting is not None and self._executor.room(beside=False):
