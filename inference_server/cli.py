@@ -167,17 +167,17 @@ def _serve(arguments: argparse.Namespace) -> int:
                 "give the one that clients will use: --host 192.168.1.20, or add --name",
             )
         print(_OPEN.format(host=arguments.host), file=sys.stderr)
-    print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
     kept = Retention(arguments.keep_days, arguments.keep_disk)
     patience = cli_workers.patience(arguments)
     rules = Rules(quotas, kept, arguments.attached, patience, arguments.drain)
     address = Address(arguments.host, arguments.port, arguments.name, arguments.metrics)
-    serve(arguments.data, address, _announce, lambda: cli_workers.executor(arguments), rules)
+    serve(arguments.data, address, _announce, cli_workers.executor(arguments), rules)
     return DONE
 
 
 def _announce(string: str) -> None:
+    print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     print(string, flush=True)
     print("Listening. Stop with ctrl-C; jobs that wait are kept.", file=sys.stderr, flush=True)
 

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
+FAREWELL_SECONDS = 1.0  # after the last job of a drain, for clients to hear of its end
 STANDARD_INPUT = 0
 
 
@@ -81,7 +82,7 @@ def serve(
     folder: Path,
     address: Address,
     ready: Callable[[str], None],
-    executor: Callable[[], Executor],
+    executor: Executor,
     rules: Rules = DEFAULT_RULES,
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
@@ -90,7 +91,7 @@ def serve(
         folder: its data; made if missing, used by one server at a time.
         address: where to listen.
         ready: called with the connection string once clients may come.
-        executor: makes what computes, once the folder is known to be ours.
+        executor: what computes.
         rules: how it behaves there.
 
     Raises:
@@ -102,7 +103,7 @@ def serve(
     store = Store(folder / "jobs.sqlite3")
     with contextlib.closing(store), _stop_signals(rules.attached) as wishes:
         artifacts = Artifacts(folder)
-        dispatcher = Dispatcher(store, artifacts, executor(), rules.patience)
+        dispatcher = Dispatcher(store, artifacts, executor, rules.patience)
         jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
         transport = Transport(jobs, keys, (address.host, address.port))
         metrics = None if address.metrics is None else Metrics(address.metrics)
@@ -138,7 +139,9 @@ def _over(wishes: _Wishes, dispatcher: Dispatcher, drain: float) -> bool:
         dispatcher.draining = True
         wishes.until = time.monotonic() + drain
         log.warning("stopping: nothing new is taken, and jobs that run have %.0f s", drain)
-    return dispatcher.draining and (not dispatcher.busy or time.monotonic() >= wishes.until)
+    if dispatcher.draining and not dispatcher.busy:
+        wishes.until = min(wishes.until, time.monotonic() + FAREWELL_SECONDS)
+    return time.monotonic() >= wishes.until
 
 
 def _run(transport: Transport, metrics: Metrics | None, over: Callable[[], bool]) -> None:
