@@ -21,8 +21,10 @@ _DTYPES = {
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-# What PyTorch's allocator for main memory says; it has no type of its own for that.
+# What PyTorch's allocator for main memory says, and CUDA outside of PyTorch's own allocator; they
+# have no type of their own.
 _CPU_COMPLAINT = "DefaultCPUAllocator"
+_GPU_COMPLAINTS = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
 
 
 def choose(name: str) -> torch.device:
@@ -66,6 +68,19 @@ def free_bytes(device: torch.device) -> int | None:
     return int(left + kept)
 
 
+def allocated_bytes() -> int:
+    """What PyTorch has given out of the GPU's memory in this process."""
+    return int(torch.cuda.memory_allocated()) if torch.cuda.is_initialized() else 0
+
+
+def gpu_bytes() -> tuple[int, int]:
+    """Bytes of the GPU in all, and free ones; zeros in a process that uses none."""
+    if not torch.cuda.is_initialized():
+        return 0, 0
+    free, total = torch.cuda.mem_get_info()
+    return int(total), int(free)
+
+
 def give_back(device: torch.device) -> None:
     """Return what PyTorch keeps of a GPU's memory for later to the system."""
     if device.type == "cuda":
@@ -84,11 +99,12 @@ def memory_errors(hint: str) -> Iterator[None]:
     except (torch.OutOfMemoryError, MemoryError) as error:
         raise OutOfMemory(_sentence(error), hint) from error
     except RuntimeError as error:
-        if _CPU_COMPLAINT not in str(error):
+        if not any(words in str(error) for words in (_CPU_COMPLAINT, *_GPU_COMPLAINTS)):
             raise
         raise OutOfMemory(_sentence(error), hint) from error
 
 
 def _sentence(error: BaseException) -> str:
-    place = "the GPU" if isinstance(error, torch.OutOfMemoryError) else "the machine"
+    gpu = isinstance(error, torch.OutOfMemoryError) or _CPU_COMPLAINT not in str(error)
+    place = "the GPU" if gpu and not isinstance(error, MemoryError) else "the machine"
     return f"{place} ran out of memory"

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from . import coords, plugins
+from . import coords, plugins, warm
 from .errors import InvalidData, InvalidSettings, OutOfMemory
 from .progress import Progress
 from .settings import STANDARD, Settings
@@ -229,7 +229,7 @@ def _own(stage: str, name: str, settings: Settings) -> Any:
 
 def _backend(stage: str, name: str, settings: Settings, progress: Progress) -> tuple[Any, Any]:
     backend, own = plugins.backend(stage, name), _own(stage, name, settings)
-    with progress.stage(stage, 0.1, f"loading {name}") as loading:
+    with progress.stage(stage, 0.1, f"loading {name}") as loading, warm.loading(stage, name):
         _with_room(stage, name, lambda: backend.load(own, loading))
     return backend, own
 
@@ -239,7 +239,7 @@ def _with_room(stage: str, name: str, work: Callable[[], Made]) -> Made:
     try:
         return work()
     except OutOfMemory:
-        if not plugins.unload_others(stage, name):
+        if not warm.unload_others(stage, name):
             raise
         log.info("%s does not fit beside what is loaded; the others were unloaded", name)
     return work()

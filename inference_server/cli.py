@@ -17,7 +17,7 @@ from typing import Any
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.progress import Progress
 
-from . import connection, data_folder, doctor, invites, logs, remote
+from . import cli_workers, connection, data_folder, doctor, invites, logs, remote
 from .errors import WireError
 from .quotas import Quotas
 from .remote import MeshOrder, Order
@@ -91,6 +91,7 @@ def add_serve(parser: argparse.ArgumentParser) -> None:
         "--attached", action="store_true",
         help="stop when standard input closes, as it does when the program that started this ends",
     )  # fmt: skip
+    cli_workers.add(parser)
 
 
 def add_invite(parser: argparse.ArgumentParser) -> None:
@@ -209,16 +210,17 @@ def _serve(arguments: argparse.Namespace) -> int:
         print(_OPEN.format(host=arguments.host), file=sys.stderr)
     if _in_colab():
         print(_COLAB, file=sys.stderr)
-    print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     quotas = Quotas(jobs=arguments.jobs_per_key, bytes=arguments.disk_per_key)
     kept = Retention(arguments.keep_days, arguments.keep_disk)
-    rules = Rules(quotas, kept, arguments.attached)
+    patience = cli_workers.patience(arguments)
+    rules = Rules(quotas, kept, arguments.attached, patience, arguments.drain)
     address = Address(arguments.host, arguments.port, arguments.name, arguments.metrics)
-    serve(arguments.data, address, _announce, rules)
+    serve(arguments.data, address, _announce, cli_workers.executor(arguments), rules)
     return DONE
 
 
 def _announce(string: str) -> None:
+    print("The connection string, a key to this server; paste it into Blender:", file=sys.stderr)
     print(string, flush=True)
     print("Listening. Stop with ctrl-C; jobs that wait are kept.", file=sys.stderr, flush=True)
 

@@ -33,6 +33,7 @@ WIRE_CODES = {
     "not_ready": "the job has no result yet",
     "not_supported": "this server cannot do that yet",
     "refused_key": "the server does not know this invitation, or no longer",
+    "stalled": "the job made no progress for longer than the server waits, too often",
     "too_large": "a file is larger than the server's limit",
     "version": "client and server speak no common version",
     "worker_lost": "the process that computed the job died too often",

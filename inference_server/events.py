@@ -31,6 +31,7 @@ class Job:
         problem: why it failed, or None.
         files: names, sizes and SHA-256 of the result's files, once it succeeded.
         preview: bytes of a small PNG or JPEG, empty if there is none newer.
+        warning: what is to be said of a result, such as that it was made with less memory.
     """
 
     id: str
@@ -49,6 +50,7 @@ class Job:
     problem: WireError | None = None
     files: tuple[Mapping[str, Any], ...] = ()
     preview: bytes = b""
+    warning: str = ""
 
     @property
     def is_final(self) -> bool:
@@ -59,7 +61,7 @@ class Job:
     def read(cls, body: Mapping[str, Any], preview: bytes = b"") -> Job:
         """The job in a message's body."""
         known = ("kind", "name", "state", "fraction", "stage", "note", "ahead", "attempt",
-                 "cancelling", "created", "started", "finished")  # fmt: skip
+                 "cancelling", "created", "started", "finished", "warning")  # fmt: skip
         problem = body.get("problem")
         return cls(
             id=body["job"].hex(),

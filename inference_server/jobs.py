@@ -68,7 +68,7 @@ class Jobs:
 
         Raises:
             Glimpse3DError: ``conflict``, ``missing_input``, ``disk_full``, or a wrong request.
-            WireError: ``busy``, the owner has as many jobs as one may.
+            WireError: ``busy``, the owner has as many jobs as one may, or the server stops.
         """
         request = {key: value for key, value in body.items() if not key.startswith("x_")}
         digest = hashlib.sha256(msgpack.packb(_sorted(request))).digest()
@@ -79,6 +79,8 @@ class Jobs:
                     "conflict", "that job id is taken by another request", "take a new id"
                 )
             return self.describe(known)
+        if self.dispatcher.draining:
+            raise busy("this server is being stopped", _RETRY_SECONDS)
         catalogue.check_request(request)
         for field in UPLOADS:
             if field in request and not self.artifacts.held(owner, request[field])[1]:
@@ -179,6 +181,7 @@ class Jobs:
 
     def status(self) -> dict[str, Any]:
         """How the server is."""
+        workers = self.dispatcher.workers()
         counts = self._store.counts()
         return {
             "server": __version__,
@@ -186,7 +189,8 @@ class Jobs:
             "queued": counts.get("queued", 0),
             "running": counts.get("running", 0),
             "finished": sum(counts.get(state, 0) for state in FINAL),
-            "worker": self.dispatcher.worker.state,
+            "worker": _overall([each["state"] for each in workers]),
+            "workers": workers,
             "disk_free": self.artifacts.free_bytes(),
             "waited": self._store.longest_wait(time.time()),
             "memory": resident_bytes(),
@@ -201,15 +205,18 @@ class Jobs:
     def describe(self, row: Row) -> dict[str, Any]:
         """A job as messages carry it."""
         live = self.dispatcher.live(row.id)
+        waits = row.state == "queued"
+        said = {"warning": row.message} if row.state == "succeeded" and row.message else {}
         return {
             **_summary(row),
             "seq": self.dispatcher.seq(row.id),
             "fraction": 1.0 if row.state == "succeeded" else live.fraction,
             "stage": live.stage,
-            "note": live.note,
-            "ahead": self._store.ahead_of(row) if row.state == "queued" else 0,
+            "note": self.dispatcher.executor.trouble[:200] if waits else live.note,
+            "ahead": self._store.ahead_of(row) if waits else 0,
             "cancelling": row.cancel and row.state == "running",
             "files": row.files,
+            **said,
         }
 
     def step(self) -> list[tuple[bytes, dict[str, Any], bytes]]:
@@ -235,6 +242,12 @@ def _summary(row: Row) -> dict[str, Any]:
     if row.code is not None:
         summary["problem"] = {"code": row.code, "message": row.message, "hint": row.hint}
     return summary
+
+
+def _overall(states: list[str]) -> str:
+    """One word for all workers: the most hopeful one."""
+    found = (state for state in ("idle", "busy", "starting") if state in states)
+    return next(found, "none")
 
 
 def _sorted(value: Any) -> Any:

@@ -23,7 +23,8 @@ _NUMBERS = (
     ("uptime_seconds", "gauge", "Since the server started.", "uptime"),
     ("queue_wait_seconds", "gauge", "How long the oldest queued job has waited.", "waited"),
     ("disk_free_bytes", "gauge", "Free on the disk of the results.", "disk_free"),
-    ("memory_bytes", "gauge", "Held by the server, its worker not counted.", "memory"),
+    ("memory_bytes", "gauge", "Held by the server, its workers not counted.", "memory"),
+    ("worker_memory_bytes", "gauge", "Held by all workers together.", "worker_memory"),
     ("refused_total", "counter", "Connections whose key was not on the list.", "refused"),
 )
 
@@ -33,12 +34,14 @@ def page(state: Mapping[str, Any]) -> str:
     lines = ["# HELP glimpse3d_jobs Jobs by state.", "# TYPE glimpse3d_jobs gauge"]
     for name in ("queued", "running", "finished"):
         lines.append(f'glimpse3d_jobs{{state="{name}"}} {state[name]}')
-    lines += ["# HELP glimpse3d_worker 1 for the worker's state.", "# TYPE glimpse3d_worker gauge"]
+    numbers = {**state, "worker_memory": sum(each["memory"] for each in state["workers"])}
+    states = [each["state"] for each in state["workers"]]
+    lines += ["# HELP glimpse3d_worker Workers by state.", "# TYPE glimpse3d_worker gauge"]
     for name in _WORKER_STATES:
-        lines.append(f'glimpse3d_worker{{state="{name}"}} {int(state["worker"] == name)}')
+        lines.append(f'glimpse3d_worker{{state="{name}"}} {states.count(name)}')
     for name, kind, about, field in _NUMBERS:
         lines += [f"# HELP glimpse3d_{name} {about}", f"# TYPE glimpse3d_{name} {kind}"]
-        lines.append(f"glimpse3d_{name} {state[field]:.10g}")
+        lines.append(f"glimpse3d_{name} {numbers[field]:.10g}")
     return "\n".join(lines) + "\n"
 
 

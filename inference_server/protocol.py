@@ -100,7 +100,10 @@ _NEWS: dict[str, Field] = {
     "ahead": Field(int, 0, 1_000_000),
     "cancelling": Field(bool),
 }
-_JOB = {**_SUMMARY, **_NEWS, "files": _maybe(list, 0, 256, rows=_FILE)}
+_JOB = {**_SUMMARY, **_NEWS, "files": _maybe(list, 0, 256, rows=_FILE),
+        "warning": _maybe(str, 0, 2000)}  # fmt: skip
+_WORKER_STATES = ("none", "starting", "idle", "busy")
+_WORKER = {"name": _NAME, "state": Field(str, among=_WORKER_STATES), "memory": _SIZE}
 _LIMITS = {
     "body": Field(int, 1024, MAX_BODY),
     "blob": Field(int, 1024, MAX_BLOB),
@@ -143,7 +146,8 @@ MESSAGES: dict[str, Kind] = {
     "piece": Kind(74, {"job": JOB_ID, "name": _NAME, "offset": _SIZE}, blob=MAX_BLOB),
     "state": Kind(75, {"server": Field(str, 1, 100), "uptime": Field(float, 0, 1e11),
                        "queued": _SIZE, "running": _SIZE, "finished": _SIZE,
-                       "worker": Field(str, among=("none", "starting", "idle", "busy")),
+                       "worker": Field(str, among=_WORKER_STATES),
+                       "workers": _maybe(list, 0, 1024, rows=_WORKER),
                        "disk_free": _SIZE, "waited": _maybe(float, 0, 1e11),
                        "memory": _maybe(int, 0, 2**53), "refused": _maybe(int, 0, 2**53)}),
     "error": Kind(127, {**_PROBLEM, "retry_after": _maybe(float, 0, 86400),

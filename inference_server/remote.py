@@ -6,6 +6,7 @@ Owns the order of things: connect, upload, follow, fetch. Must not know argument
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from glimpse3d.progress import Progress
 from .client import Client
 from .errors import WireError
 from .events import Downloaded, Downloading, Event, Job, JobChanged, Refused, Uploading
+
+log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 12.0  # then a server that was never reached is an error
 LOST_SECONDS = 120.0  # then one that went away is an error, too; the job goes on there
@@ -199,11 +202,13 @@ def _follow(client: Client, job: str, progress: Progress) -> None:
 def _check(job: Job) -> None:
     if job.state != "succeeded":
         raise job.problem or WireError("conflict", "the job was cancelled at the server")
+    if job.warning:
+        log.warning("%s", job.warning)
 
 
 def _words(job: Job) -> str:
     if job.state == "queued":
-        return f"{job.ahead} before this one"
+        return job.note or f"{job.ahead} before this one"
     return f"{job.stage} {job.note}".strip()
 
 

@@ -14,12 +14,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import FrameType
 
 from . import connection, invites
 from .artifacts import Artifacts
-from .dispatch import Dispatcher
+from .dispatch import DEFAULT_PATIENCE, Dispatcher, Patience
+from .executors.interface import Executor
 from .jobs import Jobs
 from .keys import Keys
 from .metrics import Metrics
@@ -27,12 +29,12 @@ from .quotas import Quotas
 from .retention import Retention
 from .store import Store
 from .transport import Transport
-from .worker import Worker
 
 log = logging.getLogger(__name__)
 
 METRICS_SECONDS = 1.0
 LAST_SECONDS = 10.0  # an attached server that hangs is ended after this
+FAREWELL_SECONDS = 1.0  # after the last job of a drain, for clients to hear of its end
 STANDARD_INPUT = 0
 
 
@@ -61,18 +63,27 @@ class Rules:
         quotas: of invited clients.
         retention: of what is finished.
         attached: stop also when standard input closes.
+        patience: with jobs that say nothing.
+        drain: seconds that SIGTERM leaves to jobs that run; none is left by ctrl-C, a second
+            SIGTERM, or the end of standard input.
     """
 
     quotas: Quotas = field(default_factory=Quotas)
     retention: Retention = field(default_factory=Retention)
     attached: bool = False
+    patience: Patience = DEFAULT_PATIENCE
+    drain: float = 60.0
 
 
 DEFAULT_RULES = Rules()
 
 
 def serve(
-    folder: Path, address: Address, ready: Callable[[str], None], rules: Rules = DEFAULT_RULES
+    folder: Path,
+    address: Address,
+    ready: Callable[[str], None],
+    executor: Executor,
+    rules: Rules = DEFAULT_RULES,
 ) -> None:
     """Run a server until it is told to stop by ctrl-C or SIGTERM.
 
@@ -80,6 +91,7 @@ def serve(
         folder: its data; made if missing, used by one server at a time.
         address: where to listen.
         ready: called with the connection string once clients may come.
+        executor: what computes.
         rules: how it behaves there.
 
     Raises:
@@ -89,9 +101,9 @@ def serve(
     _raise_file_limit()
     keys = Keys(folder / "keys")
     store = Store(folder / "jobs.sqlite3")
-    with contextlib.closing(store), _stop_signals(rules.attached) as stopped:
+    with contextlib.closing(store), _stop_signals(rules.attached) as wishes:
         artifacts = Artifacts(folder)
-        dispatcher = Dispatcher(store, artifacts, Worker())
+        dispatcher = Dispatcher(store, artifacts, executor, rules.patience)
         jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
         transport = Transport(jobs, keys, (address.host, address.port))
         metrics = None if address.metrics is None else Metrics(address.metrics)
@@ -101,7 +113,7 @@ def serve(
             name = address.name or address.host
             invites.remember_address(folder, name, transport.port)
             ready(connection.write(keys.connection(invites.bracketed(name), transport.port)))
-            _run(transport, metrics, stopped)
+            _run(transport, metrics, partial(_over, wishes, dispatcher, rules.drain))
         finally:
             if metrics is not None:
                 metrics.close()
@@ -110,12 +122,34 @@ def serve(
             transport.close()
 
 
-def _run(transport: Transport, metrics: Metrics | None, stopped: Callable[[], bool]) -> None:
-    """Serve, and tell of it now and then, until ``stopped`` says so."""
+@dataclass(slots=True)
+class _Wishes:
+    """How often, and how urgently, we were asked to stop."""
+
+    terms: int = 0
+    now: bool = False
+    until: float = float("inf")  # monotonic seconds; the drain's end
+
+
+def _over(wishes: _Wishes, dispatcher: Dispatcher, drain: float) -> bool:
+    """Whether to stop now; the first SIGTERM begins a drain, which has an end."""
+    if wishes.now or wishes.terms > 1:
+        return True
+    if wishes.terms and not dispatcher.draining:
+        dispatcher.draining = True
+        wishes.until = time.monotonic() + drain
+        log.warning("stopping: nothing new is taken, and jobs that run have %.0f s", drain)
+    if dispatcher.draining and not dispatcher.busy:
+        wishes.until = min(wishes.until, time.monotonic() + FAREWELL_SECONDS)
+    return time.monotonic() >= wishes.until
+
+
+def _run(transport: Transport, metrics: Metrics | None, over: Callable[[], bool]) -> None:
+    """Serve, and tell of it now and then, until it is over."""
     due = time.monotonic()
     if metrics is not None:
         log.warning("metrics at http://127.0.0.1:%d/metrics", metrics.port)
-    while not stopped():
+    while not over():
         transport.turn()
         if metrics is not None and time.monotonic() >= due:
             metrics.tell(transport.state())
@@ -123,25 +157,26 @@ def _run(transport: Transport, metrics: Metrics | None, stopped: Callable[[], bo
 
 
 @contextmanager
-def _stop_signals(attached: bool) -> Iterator[Callable[[], bool]]:
-    """A question that turns true with the first ctrl-C or SIGTERM, or the end of our input."""
-    asked: list[int] = []
+def _stop_signals(attached: bool) -> Iterator[_Wishes]:
+    """What ctrl-C, SIGTERM and the end of our input ask for, as it comes in."""
+    wishes = _Wishes()
 
     def ask(number: int, frame: FrameType | None) -> None:
-        asked.append(number)
+        wishes.terms += 1
+        wishes.now = wishes.now or number == signal.SIGINT
 
     if attached:
-        threading.Thread(target=_watch_input, args=(asked,), daemon=True).start()
+        threading.Thread(target=_watch_input, args=(wishes,), daemon=True).start()
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = {number: signal.signal(number, ask) for number in numbers}
     try:
-        yield lambda: bool(asked)
+        yield wishes
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
-def _watch_input(asked: list[int]) -> None:
+def _watch_input(wishes: _Wishes) -> None:
     """Ask to stop once whoever started us is gone, however it went; then see that it happens.
 
     The end of a pipe is the one sign of that which Linux, macOS and Windows all give.
@@ -149,7 +184,7 @@ def _watch_input(asked: list[int]) -> None:
     with contextlib.suppress(OSError):
         while os.read(STANDARD_INPUT, 4096):
             pass
-    asked.append(0)
+    wishes.now = True
     time.sleep(LAST_SECONDS)
     os._exit(1)
 

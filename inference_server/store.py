@@ -18,7 +18,10 @@ import msgpack
 
 from glimpse3d.errors import Glimpse3DError
 
+from .executors.interface import BESIDE
+
 VERSION = 2
+_BESIDE = ", ".join(f"'{kind}'" for kind in BESIDE)
 MAX_ATTEMPTS = 3
 
 _SCHEMA = """
@@ -188,15 +191,23 @@ class Store:
         )
         return [_row(each) for each in found]
 
-    def claim(self) -> Row | None:
-        """The oldest queued job, now running, or None."""
+    def claim(self, beside: bool | None = None) -> Row | None:
+        """The oldest queued job, now running, or None.
+
+        Args:
+            beside: of those that run beside the workers, of the others, or of all (None).
+        """
         with self._change():
             return self._one(
                 "UPDATE jobs SET state = 'running', attempt = attempt + 1, started = ?"
-                " WHERE serial = (SELECT min(serial) FROM jobs WHERE state = 'queued')"
-                " RETURNING *",
-                time.time(),
-            )
+                " WHERE serial = (SELECT min(serial) FROM jobs WHERE state = 'queued'"
+                " AND (? IS NULL OR (kind IN (" + _BESIDE + ")) = ?)) RETURNING *",
+                time.time(), beside, beside,
+            )  # fmt: skip
+
+    def queued(self) -> list[bytes]:
+        """The ids of jobs that wait, oldest first."""
+        return [each["id"] for each in self._base.execute(_IN_STATE, ("queued",))]
 
     def ask_to_cancel(self, job: bytes) -> None:
         """Queued becomes cancelled; running is marked, so that a restart knows; else nothing."""
@@ -210,10 +221,11 @@ class Store:
                 "UPDATE jobs SET cancel = 1 WHERE id = ? AND state = 'running'", (job,)
             )
 
-    def succeed(self, job: bytes, files: list[dict[str, Any]]) -> None:
-        """A running job's files stand in place."""
+    def succeed(self, job: bytes, files: list[dict[str, Any]], warning: str = "") -> None:
+        """A running job's files stand in place; ``warning`` is what is to be said of them."""
         packed = msgpack.packb(files, use_bin_type=True)
-        self._finish(job, "succeeded", files=packed, size=_total(files))
+        said = {"message": warning} if warning else {}
+        self._finish(job, "succeeded", files=packed, size=_total(files), **said)
 
     def fail(self, job: bytes, error: Glimpse3DError) -> None:
         """A running job ended with an error."""

@@ -118,13 +118,12 @@ class Transport:
         poller = zmq.Poller()
         poller.register(self._socket, zmq.POLLIN)
         poller.register(self._gate.socket, zmq.POLLIN)
-        pipe = self._jobs.dispatcher.worker.pipe
-        if pipe is not None and os.name != "nt":  # on Windows a pipe cannot be polled with sockets
-            poller.register(pipe.fileno(), zmq.POLLIN)
+        for descriptor in self._jobs.dispatcher.executor.descriptors():
+            poller.register(descriptor, zmq.POLLIN)
         ready = dict(poller.poll(int(TICK_SECONDS * 1000)))
         if self._gate.socket in ready:
             self._gate.answer()
-        for _ in range(32):  # then look after the worker and the gate
+        for _ in range(32):  # then look after the workers and the gate
             if not self._take():
                 break
         try:

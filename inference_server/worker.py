@@ -1,13 +1,12 @@
-"""The process that computes, and the server's end of it.
+"""The process that computes.
 
-Owns the child's life, its two-way pipe and what a job means there. Must not know the store or
-sockets. The child keeps its backends warm between jobs; nothing is pickled: both ends speak
-msgpack maps, and results go to the disk.
+Owns its life and what each kind of job means there. Must not know the store, sockets, or who is at
+the other end of its pipe. It keeps models warm between jobs; nothing is pickled: both ends speak
+msgpack maps (see ``executors.reports``), and results go to the disk.
 """
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import io
 import logging
@@ -19,19 +18,23 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgpack
 
+from glimpse3d import cuda_errors
 from glimpse3d.errors import BadFile, Cancelled, Glimpse3DError, OutOfMemory, unexpected
 from glimpse3d.progress import Progress, Report
 
-from . import catalogue, logs, small_results
+from . import catalogue, logs, shortage, small_results
 
 if TYPE_CHECKING:
     from glimpse3d.types import Image, Prompt
+
+    from .executors.interface import WorkerOptions
 
 log = logging.getLogger(__name__)
 
@@ -40,106 +43,46 @@ PREVIEW_SECONDS = 0.5
 PREVIEW_SIDE = 256  # pixels
 
 
-class Worker:
-    """The server's end: one child process at a time.
+def main(pipe: Connection, options: WorkerOptions) -> None:
+    """The process's life.
 
-    Attributes:
-        state: ``none``, ``starting``, ``idle`` or ``busy``.
+    Args:
+        pipe: where jobs come from and reports go.
+        options: how it behaves.
     """
-
-    def __init__(self) -> None:
-        self.state = "none"
-        self._process: multiprocessing.process.BaseProcess | None = None
-        self._pipe: Connection | None = None
-
-    def start(self) -> None:
-        """Spawn the child; it is idle once it said so."""
-        spawn = multiprocessing.get_context("spawn")
-        self._pipe, theirs = spawn.Pipe()
-        level = logging.getLogger().getEffectiveLevel()
-        self._process = spawn.Process(target=_main, args=(theirs, level), name="glimpse3d worker")
-        self._process.start()
-        theirs.close()
-        self.state = "starting"
-
-    @property
-    def pipe(self) -> Connection | None:
-        """Readable when the child said something or died."""
-        return self._pipe
-
-    def give(self, job: Mapping[str, Any]) -> None:
-        """Hand a job to an idle child."""
-        self.state = "busy"
-        self._send({"type": "job", **job})
-
-    def cancel(self, job: bytes) -> None:
-        """Ask the child to stop at its next report."""
-        self._send({"type": "cancel", "job": job})
-
-    def _send(self, message: Mapping[str, Any]) -> None:
-        assert self._pipe is not None
-        with contextlib.suppress(OSError):  # a dead child is noticed by ``receive``
-            self._pipe.send_bytes(msgpack.packb(message))
-
-    def receive(self) -> list[dict[str, Any]]:
-        """What the child said since the last call; never waits.
-
-        A child that died says ``{"type": "died", "how": ...}`` last, and the state is ``none``.
-        """
-        said: list[dict[str, Any]] = []
-        try:
-            while self._pipe is not None and self._pipe.poll(0):
-                message = msgpack.unpackb(self._pipe.recv_bytes(), max_ext_len=0)
-                said.append(message)
-                if message["type"] in ("ready", "done", "failed", "cancelled"):
-                    self.state = "idle"
-        except (EOFError, OSError):
-            said.append({"type": "died", "how": self.kill()})
-        return said
-
-    def kill(self) -> str:
-        """End the child now; returns how it had ended, for people."""
-        if self._process is None or self._pipe is None:
-            return "was not running"
-        self._process.join(0.2)
-        before = self._process.exitcode
-        if before is None:
-            self._process.kill()
-            self._process.join(5.0)
-        self._pipe.close()
-        self._process = self._pipe = None
-        self.state = "none"
-        if before is None:
-            return "was stopped"
-        return f"was ended by signal {-before}" if before < 0 else f"ended with code {before}"
-
-
-def _main(pipe: Connection, level: int) -> None:
-    """The child's life."""
-    logs.configure_child(level)
+    logs.configure_child(options.level)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the server's to handle
-    _die_with_parent()
-    from glimpse3d import pictures, pipeline
-    from glimpse3d.export import bundle
-    from glimpse3d.splats import render
-
-    log.debug("warm: %s, %s, %s", pictures, pipeline, bundle)
-    _say(pipe, type="ready")
-    render.compile_in_background()
+    die_with_parent()
+    shortage.limit(options.memory)
+    if options.warm:
+        _warm_up()
+    say(pipe, type="ready")
     while True:
         try:
             message = msgpack.unpackb(pipe.recv_bytes())
         except (EOFError, OSError):
             return
         if message["type"] == "job":  # a cancel that comes too late is dropped
-            _say(pipe, job=message["job"], **_work(pipe, message))
+            say(pipe, job=message["job"], **_work(pipe, message))
+            if options.warm:
+                shortage.trim(options)
 
 
-def _say(pipe: Connection, **message: Any) -> None:
+def _warm_up() -> None:
+    from glimpse3d import pictures, pipeline
+    from glimpse3d.export import bundle
+    from glimpse3d.splats import render
+
+    log.debug("warm: %s, %s, %s", pictures, pipeline, bundle)
+    render.compile_in_background()
+
+
+def say(pipe: Connection, **message: Any) -> None:
+    """Send a message."""
     pipe.send_bytes(msgpack.packb(message))
 
 
-def _die_with_parent() -> None:
+def die_with_parent() -> None:
     """No orphans: Linux kills the child even while it computes, elsewhere a thread sees to it."""
     parent = multiprocessing.parent_process()
     assert parent is not None
@@ -157,36 +100,34 @@ def _die_with_parent() -> None:
 
 def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
     """Run one job to its end, whatever that is."""
+    watcher = _Watcher(pipe, job["job"])
     try:
-        work = _WORK[job["request"]["kind"]]
-        return {"type": "done", "files": work(job, _Watcher(pipe, job["job"]))}
+        files = _WORK[job["request"]["kind"]](job, watcher)
+        return {"type": "done", "files": files, "warning": watcher.warning}
     except Cancelled:
         return {"type": "cancelled"}
-    except MemoryError:
-        problem: Glimpse3DError = OutOfMemory(
-            "the server ran out of memory", "take a smaller preset"
-        )
-    except Glimpse3DError as error:
-        problem = error
     except Exception as error:
-        problem = unexpected(error)
-    log.info("job %s failed: %s", job["job"].hex(), problem)
-    return {"type": "failed", "code": problem.code, "message": problem.message,
-            "hint": problem.hint}  # fmt: skip
+        return _failure(job["job"], error)
+
+
+def _failure(job: bytes, error: Exception) -> dict[str, Any]:
+    if lost := cuda_errors.lost_context(error):  # whatever it became on the way here
+        return {"type": "broken", "how": f"lost its GPU ({lost})"}
+    if isinstance(error, MemoryError):
+        error = OutOfMemory(f"memory ran out: {shortage.numbers()}", shortage.HINT)
+    problem = error if isinstance(error, Glimpse3DError) else unexpected(error)
+    log.info("job %s failed: %s", job.hex(), problem)
+    return {"type": "failed", "code": problem.code, "message": problem.message[:2000],
+            "hint": problem.hint[:2000]}  # fmt: skip
 
 
 def _generate(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
-    from glimpse3d import pipeline
-    from glimpse3d.export import bundle
-
     image, prompt = _picture(job)
-    progress = Progress(watcher.report, watcher.cancelled)
-    with progress.stage("generate", 0.6) as part:
-        result = pipeline.run(image, catalogue.settings_of(job["request"]), part, prompt)
-    watcher.show(result.cutout)
-    with progress.stage("write", 0.4) as part:
-        bundle.save(result, Path(job["folder"]), part)
-    return _listed(Path(job["folder"]))
+    folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
+    watcher.warning = shortage.thrifty(
+        lambda attempt: _make(image, prompt, attempt, folder, watcher), settings
+    )
+    return _listed(folder)
 
 
 def _picture(job: Mapping[str, Any]) -> tuple[Image, Prompt]:
@@ -197,6 +138,22 @@ def _picture(job: Mapping[str, Any]) -> tuple[Image, Prompt]:
     image = pictures.read(_bytes(uploads["image"]))
     mask = pictures.read_mask(_bytes(uploads["mask"]), image) if "mask" in uploads else None
     return image, Prompt(catalogue.prompt_box(job["request"]), mask)
+
+
+def _make(
+    image: Image, prompt: Prompt, attempt: shortage.Attempt, folder: Path, watcher: _Watcher
+) -> None:
+    """Compute and write a result; what an attempt does without stands in its manifest."""
+    from glimpse3d import pipeline
+    from glimpse3d.export import bundle
+
+    progress = Progress(watcher.report, watcher.cancelled)
+    with progress.stage("generate", 0.6) as part:
+        result = pipeline.run(image, attempt.settings, part, prompt)
+    watcher.show(result.cutout)
+    result = replace(result, choices={**result.choices, **attempt.choices()})
+    with progress.stage("write", 0.4) as part:
+        bundle.save(result, folder, part)
 
 
 def _cut_out(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
@@ -259,9 +216,14 @@ def _listed(folder: Path) -> list[dict[str, Any]]:
 
 
 class _Watcher:
-    """Passes reports up the pipe, not too many, and looks for a cancel on the way."""
+    """Passes reports up the pipe, not too many, and looks for a cancel on the way.
+
+    Attributes:
+        warning: what is to be said of the result, or nothing.
+    """
 
     def __init__(self, pipe: Connection, job: bytes) -> None:
+        self.warning = ""
         self._pipe = pipe
         self._job = job
         self._stage = ""
@@ -292,7 +254,7 @@ class _Watcher:
             self._reported, self._stage = now, report.stage
             words = {"stage": report.stage[:64], "note": report.note[:200]}
             about = {"fraction": report.fraction, **words, "preview": self._preview}
-            _say(self._pipe, type="progress", job=self._job, **about)
+            say(self._pipe, type="progress", job=self._job, **about)
             self._preview = b""
 
 

@@ -40,6 +40,7 @@ _NAMES = (
     "cli_meter", "errors", "export.folder", "formats", "mesh_files", "splats.from_mesh", "types",
 )  # fmt: skip
 SPLAT_COMMANDS = tuple(f"glimpse3d.{name}" for name in _NAMES)
+PIPELINE = tuple(f"glimpse3d.{name}" for name in ("fusion", "plugins", "splats", "warm"))
 EXPORTED = ("__version__", "export", "pictures", "splats")
 # What of the server travels into the add-on, and knows neither numpy nor the core.
 CLIENT = tuple(f"inference_server.{name.removesuffix('.py')}" for name in WIRE_SIDE)
@@ -51,12 +52,19 @@ QUEUE = tuple(
         "artifacts",
         "catalogue",
         "dispatch",
+        "executors.interface",
         "memory",
         "quotas",
         "retention",
         "store",
-        "worker",
     )
+)
+# Where jobs are computed; none of it knows the queue.
+TASKS = ("inference_server.executors.interface",)
+COMPUTING = (*TASKS, "inference_server.shortage")
+EXECUTORS = (
+    *(f"glimpse3d.{name}" for name in ("__version__", "errors", "export.folder", "formats")),
+    *(f"inference_server.{name}" for name in ("devices", "executors", "logs", "memory", "worker")),
 )
 # What the add-on's session moves on.
 SESSION = ("history", "jobs", "launcher", "weights")
@@ -99,9 +107,9 @@ ALLOWED = {
         ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
     ),
     "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
-    "glimpse3d.pipeline": Row(
-        ("numpy",), (*CONTRACTS, "glimpse3d.fusion", "glimpse3d.plugins", "glimpse3d.splats")
-    ),
+    "glimpse3d.pipeline": Row(("numpy",), (*CONTRACTS, *PIPELINE)),
+    "glimpse3d.warm": Row((), ("glimpse3d.plugins", "glimpse3d.stages")),
+    "glimpse3d.cuda_errors": Row((), ()),
     "glimpse3d.dif3d": Row(("numpy",), ("glimpse3d",)),
     "glimpse3d.cli": Row((), ("glimpse3d", "inference_server.cli")),
     "glimpse3d.cli_meter": Row((), ("glimpse3d.progress",)),
@@ -166,9 +174,10 @@ ALLOWED = {
     ),
     "inference_server.quotas": Row((), ("inference_server.errors",)),
     "inference_server.memory": Row((), ()),
+    "inference_server.cli_workers": Row((), ("glimpse3d.errors", "inference_server")),
     "inference_server.metrics": Row((), ("glimpse3d.errors",)),
     "inference_server.retention": Row((), ("inference_server.store",)),
-    "inference_server.store": Row(("msgpack",), ("glimpse3d.errors",)),
+    "inference_server.store": Row(("msgpack",), ("glimpse3d.errors", *TASKS)),
     "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
     "inference_server.catalogue": Row(
         (), (*CONTRACTS, "glimpse3d.plugins", *(f"glimpse3d.{name}" for name in WEIGHTS))
@@ -186,8 +195,14 @@ ALLOWED = {
         (
             "glimpse3d",
             *(f"inference_server.{name}" for name in ("catalogue", "logs", "small_results")),
+            *COMPUTING,
         ),
     ),
+    "inference_server.shortage": Row(
+        (), (*CONTRACTS, "glimpse3d.plugins", "glimpse3d.warm", "inference_server.memory", *TASKS)
+    ),
+    "inference_server.devices": Row((), ()),
+    "inference_server.executors": Row(("msgpack", "ray"), EXECUTORS),
     "inference_server.logs": Row((), ()),
     "inference_server.backup": Row(
         (), ("glimpse3d.errors", "glimpse3d.export.folder", "glimpse3d.progress", *QUEUE)
@@ -195,7 +210,6 @@ ALLOWED = {
     "inference_server.small_results": Row(("numpy",), ("glimpse3d",)),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
-    "inference_server.executors.ray": Row(("ray",), ("inference_server",)),
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),

@@ -43,7 +43,8 @@ class Server:
         command = [sys.executable, "-m", "inference_server", "--data", str(data)]
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, "--port", str(port), *options],
+                # Without a drain: tests leave jobs behind that run for minutes.
+                [*command, "--port", str(port), "--drain", "0", *options],
                 stdout=subprocess.PIPE, stderr=log, env=environment, cwd=ROOT, text=True,
             )  # fmt: skip
         assert self.process.stdout is not None

@@ -9,11 +9,12 @@ import pytest
 from glimpse3d.errors import Glimpse3DError
 from inference_server.artifacts import Artifacts
 from inference_server.dispatch import Dispatcher
+from inference_server.executors.interface import WorkerOptions
+from inference_server.executors.local import LocalExecutor
 from inference_server.jobs import Jobs
 from inference_server.quotas import Quotas
 from inference_server.retention import Retention
 from inference_server.store import Store
-from inference_server.worker import Worker
 
 
 def request(number: int, **more: Any) -> dict[str, Any]:
@@ -112,7 +113,8 @@ def test_a_restart_puts_back_gives_up_and_cleans(tmp_path: Path) -> None:
     for number in (0, 9):
         artifacts.result(number.to_bytes(16, "big")).mkdir()
     (tmp_path / "results" / ".x.glimpse3d-1").mkdir()
-    Jobs(store, artifacts, Dispatcher(store, artifacts, Worker()), Quotas(), Retention())
+    idle = LocalExecutor((), WorkerOptions())
+    Jobs(store, artifacts, Dispatcher(store, artifacts, idle), Quotas(), Retention())
     rows = [store.get(number.to_bytes(16, "big")) for number in range(3)]
     assert [row.state for row in rows if row] == ["queued", "failed", "cancelled"]
     assert rows[1] is not None and rows[1].code == "worker_lost" and rows[1].hint

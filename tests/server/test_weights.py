@@ -139,6 +139,21 @@ def test_a_cancelled_fetch_goes_on_where_it_was(
     assert wanted(client)["left"] == 0
 
 
+def test_a_fetch_keeps_nobody_from_generating(
+    hub: Hub, start: Callable[..., Server], connect: Connect, tmp_path: Path
+) -> None:
+    hub.cuts, hub.cut_after, hub.stall = 9, 1_500_000, threading.Event()
+    client = connect(start().string)
+    fetch = client.fetch_weights("reconstructor", "tiny")
+    eventually(lambda: client.poll(5) is not None and begun(tmp_path) >= 1_000_000)
+    made = ended(client, client.generate(picture(), QUICK))
+    client.cancel(fetch)
+    fetched = ended(client, fetch)
+    assert made.state == "succeeded" and fetched.state == "cancelled"
+    assert made.started and made.finished and fetched.started and fetched.finished
+    assert fetched.started < made.started < made.finished < fetched.finished
+
+
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="finds the worker by /proc")
 def test_a_fetch_outlives_its_process(
     hub: Hub, start: Callable[..., Server], connect: Connect, tmp_path: Path
