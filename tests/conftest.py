@@ -2,21 +2,24 @@
 
 import pytest
 
-KINDS = {"slow": "the tests marked slow", "soak": "the tests of ten minutes and full size"}
+KINDS = ("slow", "soak")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    for name, what in KINDS.items():
+    for kind in KINDS:
         parser.addoption(
-            f"--{name}",
+            f"--{kind}",
             action="store_true",
-            help=f"run {what}, and only them (without it: all others)",
+            help=f"run the tests marked {kind}, and only them (without it: those without a mark)",
         )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = {name for name in KINDS if config.getoption(f"--{name}")}
-    left_out = [item for item in items if KINDS.keys() & item.keywords.keys() != wanted]
+    wanted = {kind for kind in KINDS if config.getoption(f"--{kind}")}
+    chosen, left_out = [], []
+    for item in items:
+        marks = {kind for kind in KINDS if kind in item.keywords}
+        (chosen if marks & wanted or not (marks or wanted) else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if KINDS.keys() & item.keywords.keys() == wanted]
+        items[:] = chosen
