@@ -57,7 +57,7 @@ def test_a_connection_string_never_gets_into_a_line(form: str) -> None:
         assert "BBBB" not in said and "AAAA" not in said
 
 
-@pytest.mark.parametrize("form", logs.FORMS)
+@pytest.mark.parametrize("form", [pytest.param("text", marks=pytest.mark.slow), "json"])
 def test_a_server_tells_of_its_jobs_and_of_no_key(
     form: str, start: Callable[..., Server], connect: Callable[[str], Client], tmp_path: Path
 ) -> None:

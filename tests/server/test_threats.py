@@ -129,6 +129,7 @@ def dealer_at(string: str, port: int) -> Iterator[zmq.Socket[bytes]]:
         yield peer
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="sets another process's limits")
 def test_idle_connections_up_to_the_limit_harm_nobody_inside(
     start: Start, connect: Connect
@@ -222,7 +223,7 @@ BOMBS = {
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-@pytest.mark.parametrize("kind", ["generate", "cutout"])
+@pytest.mark.parametrize("kind", [pytest.param("generate", marks=pytest.mark.slow), "cutout"])
 def test_picture_bombs_fail_as_jobs_and_the_worker_lives(
     kind: str, server: Server, connect: Connect
 ) -> None:

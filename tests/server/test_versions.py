@@ -51,6 +51,7 @@ def of_versions(
     client.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "client"), [((1, 2), (1, 1)), ((1, 2), (1, 2)), ((1, 1), (1, 2))], ids=str
 )
@@ -69,7 +70,7 @@ def test_one_version_back_is_spoken(
 
 @pytest.mark.parametrize(
     ("server", "client", "behind"),
-    [((2, 3), (1, 1), "client"), ((1, 1), (2, 3), "server"), ((1, 2), (3, 4), "server")],
+    [((2, 3), (1, 1), "client"), ((1, 2), (3, 4), "server")],
     ids=str,
 )
 def test_without_a_common_version_the_one_behind_is_named(
