@@ -9,6 +9,7 @@ from __future__ import annotations
 import bpy
 
 from . import pulse
+from .scene import splat_overlay
 from .ui import operators, panels, preferences, properties, server_operators, weight_operators
 
 CLASSES = (
@@ -27,12 +28,14 @@ def register() -> None:
         bpy.utils.register_class(each)
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
     bpy.types.WindowManager.glimpse3d = bpy.props.PointerProperty(type=properties.WindowState)
+    splat_overlay.start()
     pulse.start()
 
 
 def unregister() -> None:
     """Take everything back."""
     pulse.stop()
+    splat_overlay.stop()
     del bpy.types.WindowManager.glimpse3d
     del bpy.types.Scene.glimpse3d
     for each in reversed(CLASSES):

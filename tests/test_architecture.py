@@ -201,7 +201,7 @@ ALLOWED = {
         (), tuple(f"blender_addon.{name}" for name in ("child", "install_log", "server_folder"))
     ),
     "blender_addon.scene": Row(
-        ("bpy", "bpy_extras", "mathutils", "numpy"),
+        ("bpy", "bpy_extras", "gpu", "mathutils", "numpy"),
         ("blender_addon._vendor.glimpse3d", "blender_addon.scene"),
     ),
     "blender_addon._vendor": Row(("msgpack", "numpy", "zmq"), ("blender_addon._vendor",)),
