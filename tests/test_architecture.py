@@ -95,6 +95,7 @@ ALLOWED = {
     "glimpse3d.coords": Row(
         ("numpy",), ("glimpse3d.errors", "glimpse3d.formats.sh", "glimpse3d.types")
     ),
+    "glimpse3d.cloud_edits": Row(("numpy",), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.formats": Row(
         ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
     ),

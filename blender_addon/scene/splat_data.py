@@ -140,3 +140,14 @@ def _get(data: bpy.types.ID, name: str) -> np.ndarray:
     if len(rows) != total:  # newer versions keep a value that all points share only once
         rows = np.repeat(rows[:1], total, axis=0)
     return rows
+
+
+def select(data: bpy.types.ID, rows: np.ndarray) -> None:
+    """Select these splats, (N,) bool, and no others: to be seen and edited in Edit Mode."""
+    if hasattr(data, "vertices"):
+        data.vertices.foreach_set("select", rows)
+    else:
+        name = ".selection"
+        attribute = data.attributes.get(name) or data.attributes.new(name, "BOOLEAN", "POINT")
+        attribute.data.foreach_set("value", rows)
+    data.update_tag()

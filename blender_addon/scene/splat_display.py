@@ -44,6 +44,7 @@ def add_display(thing: bpy.types.Object) -> None:
     degree = splat_data.degree(thing.data)
     modifier.node_group = _shared(bpy.data.node_groups, degree) or _node_group(degree)
     modifier.show_viewport = False
+    thing.display_type = "BOUNDS"  # else a viewport marks every vertex with a black dot
 
 
 def display_of(thing: bpy.types.Object) -> bpy.types.Modifier | None:

@@ -47,8 +47,12 @@ def replace_cloud(thing: bpy.types.Object, cloud: GaussianCloud) -> None:
     splat_display.add_display(thing)
 
 
-def upgrade(thing: bpy.types.Object) -> None:
-    """Bring splats of an older release, or of an older Blender, to what is best here."""
+def upgrade(thing: bpy.types.Object) -> bpy.types.Object:
+    """Bring splats of an older release, or of an older Blender, to what is best here.
+
+    Returns:
+        the object, which is another one where they became native.
+    """
     if splat_data.has_native() and not splat_data.is_native(thing):
         cloud = splat_data.read_cloud(thing.data)
         former, kept = thing, thing.name
@@ -56,6 +60,7 @@ def upgrade(thing: bpy.types.Object) -> None:
         _take_place(thing, former)
         thing.name = kept
     splat_display.add_display(thing)
+    return thing
 
 
 def _take_place(thing: bpy.types.Object, former: bpy.types.Object) -> None:

@@ -1,0 +1,387 @@
+"""What the user can do with splats in the scene, without any server; each is one undo step.
+
+Owns those operators. Must not know how splats are stored, displayed or calculated with.
+Annotations must be live objects here: no ``from __future__ import annotations``.
+"""
+
+# ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import bpy
+import numpy as np
+from mathutils import Matrix
+
+from .._vendor.glimpse3d import cloud_edits
+from .._vendor.glimpse3d.errors import Glimpse3DError, InvalidData
+from .._vendor.glimpse3d.types import GaussianCloud
+from ..scene import splat_data, splat_display, splat_region, splat_surface, splats
+from .acting import DONE, Outcome, refuse
+from .splat_properties import SHAPES
+
+
+def chosen_splats(context: bpy.types.Context) -> list[bpy.types.Object]:
+    """The selected splat objects, the active one first."""
+    active = context.active_object
+    chosen = [each for each in context.selected_objects if splat_data.is_splats(each)]
+    return sorted(chosen, key=lambda each: each != active)
+
+
+def select_only(context: bpy.types.Context, things: list[bpy.types.Object]) -> None:
+    """Select these objects and no others; the last becomes active."""
+    for each in context.selected_objects:
+        each.select_set(False)
+    for each in things:
+        each.select_set(True)
+        context.view_layer.objects.active = each
+
+
+class InObjectMode:
+    """An operator that reports what it cannot do, and wants Object Mode."""
+
+    if TYPE_CHECKING:  # from bpy.types.Operator, which stands behind this class
+
+        def report(self, kind: set[str], text: str) -> None:
+            """Show it to the user."""
+
+        @classmethod
+        def poll_message_set(cls, message: str) -> None:
+            """Say why it is greyed out."""
+
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only Object Mode can undo it in one step."""
+        cls.poll_message_set("Leave the present mode for Object Mode first")
+        return context.mode == "OBJECT"
+
+    def act(self, context: bpy.types.Context) -> str:
+        """Do it, and say what was done.
+
+        Raises:
+            Glimpse3DError: reported.
+        """
+        raise NotImplementedError
+
+    def execute(self, context: bpy.types.Context) -> Outcome:
+        """Act, and report."""
+        try:
+            told = self.act(context)
+        except Glimpse3DError as error:
+            return refuse(self, error)
+        self.report({"INFO"}, told)
+        return DONE
+
+
+class OnSplats(InObjectMode):
+    """An operator on all selected splat objects, one after the other, in ``edited``."""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs selected splats."""
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("Select an object made of splats first")
+        return bool(chosen_splats(context))
+
+    def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
+        """The object's new splats, in its own space."""
+        raise NotImplementedError
+
+    def act(self, context: bpy.types.Context) -> str:
+        """Edit each; all are calculated before the first is changed."""
+        told = []
+        results = []
+        for thing in chosen_splats(context):
+            cloud = splat_data.read_cloud(thing.data)
+            results.append((thing, cloud, self.edited(thing, cloud)))
+        for thing, cloud, result in results:
+            own_data(thing)
+            splats.replace_cloud(thing, result)
+            told.append(f"{thing.name}: {len(result)} of {len(cloud)} splats kept")
+        return "; ".join(told)
+
+
+def own_data(thing: bpy.types.Object) -> None:
+    """Other objects with the same data keep it as it is."""
+    if thing.data.users > 1:
+        thing.data = thing.data.copy()
+
+
+class ApplyTransform(OnSplats, bpy.types.Operator):
+    """Make the object's location, rotation and scale part of its splats: shape and view-dependent
+    colour are turned along, and a stretch stretches every splat
+    """
+
+    bl_idname = "glimpse3d.splat_apply_transform"
+    bl_label = "Apply Transform to Splats"
+
+    def act(self, context: bpy.types.Context) -> str:
+        """What they look like in the world does not change, children stay where they are."""
+        chosen = chosen_splats(context)
+        moved = [
+            cloud_edits.transform(splat_data.read_cloud(thing.data), np.array(thing.matrix_basis))
+            for thing in chosen
+        ]
+        for thing, cloud in zip(chosen, moved, strict=True):
+            own_data(thing)
+            splats.replace_cloud(thing, cloud)
+            for child in thing.children:
+                child.matrix_parent_inverse = thing.matrix_basis @ child.matrix_parent_inverse
+            thing.matrix_basis = Matrix.Identity(4)
+        return f"Transform applied to {len(chosen)} objects"
+
+
+class Crop(OnSplats, bpy.types.Operator):
+    """Remove all splats whose middle lies outside of a box, a sphere or a collection's boxes"""
+
+    bl_idname = "glimpse3d.splat_crop"
+    bl_label = "Crop Splats"
+
+    shape: bpy.props.EnumProperty(items=SHAPES, name="Crop To", description="What to crop to")
+    bounds: bpy.props.StringProperty(
+        name="Bounds", description="Name of the object or the collection; the scene's if empty"
+    )
+    invert: bpy.props.BoolProperty(
+        name="Remove Inside", description="Remove what lies inside and keep the rest"
+    )
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
+        """Take what the panel says."""
+        choices = context.scene.glimpse3d_splats
+        self.shape = choices.shape
+        chosen = choices.collection if self.shape == "COLLECTION" else choices.bounds
+        self.bounds = chosen.name if chosen is not None else ""
+        return self.execute(context)
+
+    def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
+        """Keep one side."""
+        bounds = [each for each in self._bounds() if each != thing]
+        pose = np.array(thing.matrix_world)
+        kept = splat_region.inside(cloud.means, pose, self.shape, bounds) != self.invert
+        if not kept.any():
+            raise InvalidData(
+                f"nothing of {thing.name} would be left", "move the bounds over the splats"
+            )
+        return cloud_edits.pick(cloud, kept)
+
+    def _bounds(self) -> list[bpy.types.Object]:
+        if self.shape == "COLLECTION":
+            collection = bpy.data.collections.get(self.bounds)
+            found = list(collection.all_objects) if collection is not None else []
+        else:
+            found = [bpy.data.objects[self.bounds]] if self.bounds in bpy.data.objects else []
+        if not found:
+            raise InvalidData("there is nothing to crop to", "choose an object or a collection")
+        return found
+
+
+MEASURES = (
+    ("OPACITY", "Opacity", "How much light a splat stops in its middle, 0 to 1"),
+    ("SIZE", "Size", "The longest standard deviation, metres"),
+    ("COLOR", "Colour", "How far the colour is from the chosen one, 0 to 1"),
+)
+ACTIONS = (
+    ("SELECT", "Select", "Select them, to be seen and edited in Edit Mode"),
+    ("REMOVE", "Remove", "Remove them"),
+)
+
+
+class Select(OnSplats, bpy.types.Operator):
+    """Select or remove splats by opacity, size or colour; selected ones show in Edit Mode"""
+
+    bl_idname = "glimpse3d.splat_select"
+    bl_label = "Select Splats"
+
+    by: bpy.props.EnumProperty(items=MEASURES, name="By", description="What to look at")
+    low: bpy.props.FloatProperty(
+        name="From", description="The least value that is taken", min=0.0, default=0.0, precision=4
+    )
+    high: bpy.props.FloatProperty(
+        name="To", description="The largest value that is taken", min=0.0, default=0.1, precision=4
+    )
+    color: bpy.props.FloatVectorProperty(
+        name="Colour", description="Compared with the colour without what depends on the view",
+        subtype="COLOR_GAMMA", min=0.0, max=1.0, default=(1.0, 1.0, 1.0),
+    )  # fmt: skip
+    action: bpy.props.EnumProperty(items=ACTIONS, name="Action", description="What to do with them")
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The colour only where it is asked for."""
+        layout = self.layout
+        layout.use_property_split = True
+        for name in ("by", "low", "high", *(("color",) if self.by == "COLOR" else ()), "action"):
+            layout.prop(self, name)
+
+    def _taken(self, cloud: GaussianCloud) -> np.ndarray:
+        if self.by == "OPACITY":
+            values = cloud.opacities
+        elif self.by == "SIZE":
+            values = cloud_edits.sizes(cloud)
+        else:
+            apart = cloud_edits.colors(cloud) - np.array(self.color, np.float32)
+            values = np.linalg.norm(apart, axis=1) / 3**0.5
+        # Of what the fields show: single precision.
+        return (values >= np.float32(self.low)) & (values <= np.float32(self.high))
+
+    def act(self, context: bpy.types.Context) -> str:
+        """Select, or remove as every other edit does."""
+        if self.action == "REMOVE":
+            return super().act(context)
+        total = 0
+        for thing in chosen_splats(context):
+            taken = self._taken(splat_data.read_cloud(thing.data))
+            splat_data.select(thing.data, taken)
+            total += int(np.count_nonzero(taken))
+        return f"{total} splats selected: see them in Edit Mode"
+
+    def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
+        """Without them."""
+        return cloud_edits.pick(cloud, ~self._taken(cloud))
+
+
+class Sanitise(OnSplats, bpy.types.Operator):
+    """Remove splats that are too faint to be seen, far from all others, or as large as the scene"""
+
+    bl_idname = "glimpse3d.splat_sanitise"
+    bl_label = "Sanitise Splats"
+
+    reach: bpy.props.FloatProperty(
+        name="Reach", min=1.1, soft_max=20.0, default=5.0,
+        description="How far out a splat may be, in units of the radius that holds nine tenths",
+    )  # fmt: skip
+
+    def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
+        """And tell what was found."""
+        kept, removed = cloud_edits.clean(cloud, self.reach)
+        for words in removed.in_words():
+            self.report({"INFO"}, f"{thing.name}: {words}")
+        return kept
+
+
+class Decimate(OnSplats, bpy.types.Operator):
+    """Unite neighbouring splats into fewer ones that look alike"""
+
+    bl_idname = "glimpse3d.splat_decimate"
+    bl_label = "Decimate Splats"
+
+    ratio: bpy.props.FloatProperty(
+        name="Ratio", description="How many splats stay", subtype="FACTOR",
+        min=0.001, max=1.0, default=0.5,
+    )  # fmt: skip
+
+    def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
+        """At least one."""
+        return cloud_edits.decimate(cloud, max(1, round(len(cloud) * self.ratio)))
+
+
+class Merge(OnSplats, bpy.types.Operator):
+    """Put the splats of all selected objects into the active one, where they stand"""
+
+    bl_idname = "glimpse3d.splat_merge"
+    bl_label = "Merge Splats"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs two."""
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("Select two objects made of splats, one of them active")
+        return len(chosen_splats(context)) > 1 and splat_data.is_splats(context.active_object)
+
+    def act(self, context: bpy.types.Context) -> str:
+        """The others are removed."""
+        active, *others = chosen_splats(context)
+        target = np.linalg.inv(np.array(active.matrix_world))
+        clouds = [splat_data.read_cloud(active.data)]
+        for thing in others:
+            own = splat_data.read_cloud(thing.data)
+            clouds.append(cloud_edits.transform(own, target @ np.array(thing.matrix_world)))
+        merged = cloud_edits.merge(clouds)
+        own_data(active)
+        splats.replace_cloud(active, merged)
+        for thing in others:
+            bpy.data.objects.remove(thing)
+        return f"{len(merged)} splats in {active.name}"
+
+
+class FromMesh(InObjectMode, bpy.types.Operator):
+    """Cover the active mesh with splats in its own colours, as an object of its own"""
+
+    bl_idname = "glimpse3d.splats_from_mesh"
+    bl_label = "Splats from Mesh"
+
+    count: bpy.props.IntProperty(
+        name="Splats", description="At most so many", min=1, soft_max=1_000_000, default=30_000
+    )
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a mesh that is no splats."""
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("Make a mesh with faces the active object first")
+        thing = context.active_object
+        return thing is not None and thing.type == "MESH" and not splat_data.is_splats(thing)
+
+    def act(self, context: bpy.types.Context) -> str:
+        """The mesh stays, hidden neither in the viewport nor in renders."""
+        source = context.active_object
+        cloud = splat_surface.cover(source, context.evaluated_depsgraph_get(), self.count)
+        collection = next(iter(source.users_collection), context.collection)
+        made = splats.add_cloud(cloud, collection, f"{source.name} splats")
+        splats.prepare_cycles(context.scene)
+        select_only(context, [made])
+        return f"{len(cloud)} splats cover {source.name}"
+
+
+class Upgrade(OnSplats, bpy.types.Operator):
+    """Show these splats as this release does, or natively where Blender can"""
+
+    bl_idname = "glimpse3d.splat_upgrade"
+    bl_label = "Upgrade Splats"
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs splats of an older release."""
+        if not super().poll(context):
+            return False
+        cls.poll_message_set("These splats are up to date")
+        return not all(map(splat_display.is_current, chosen_splats(context)))
+
+    def act(self, context: bpy.types.Context) -> str:
+        """Each that needs it; a native one is a new object in the old one's place."""
+        old = [each for each in chosen_splats(context) if not splat_display.is_current(each)]
+        select_only(context, [splats.upgrade(each) for each in old])
+        return f"{len(old)} objects upgraded"
+
+
+class RawColors(OnSplats, bpy.types.Operator):
+    """Render the very colours that splats were trained with: sets the view transform to Raw, under
+    which other objects look wrong; switched off, everything is as before
+    """
+
+    bl_idname = "glimpse3d.splat_raw_colors"
+    bl_label = "Raw Splat Colours"
+
+    on: bpy.props.BoolProperty(name="On", description="Raw, or linear as usual", default=True)
+
+    def act(self, context: bpy.types.Context) -> str:
+        """Both the scene and the splats."""
+        for thing in chosen_splats(context):
+            splat_display.set_raw(thing, self.on)
+        view = context.scene.view_settings
+        view.view_transform = "Raw" if self.on else "Standard"
+        return f"View transform: {view.view_transform}"
+
+
+def edits() -> Iterator[type]:
+    """What a menu offers for selected splats."""
+    yield from (ApplyTransform, Crop, Select, Sanitise, Decimate, Merge)
+
+
+CLASSES = (
+    ApplyTransform, Crop, Select, Sanitise, Decimate, Merge, FromMesh, Upgrade, RawColors,
+)  # fmt: skip
