@@ -8,6 +8,7 @@ picture over the viewport, which wants linear light.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import gpu
@@ -159,7 +160,8 @@ class Shaders(NamedTuple):
     corners: Any
 
 
-class Uploaded(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Uploaded:
     """A cloud on the GPU."""
 
     splats: Any

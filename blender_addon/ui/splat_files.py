@@ -129,7 +129,7 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
         if ending == self.kind:
             return False
         stem = path.name.removesuffix(ending)
-        self.filepath = str(path.with_name(stem + self.kind))
+        self.filepath = str(path.with_name(stem + self.kind))  # type: ignore[has-type]
         return True
 
     def act(self, context: bpy.types.Context) -> str:

@@ -111,9 +111,7 @@ def own_data(thing: bpy.types.Object) -> None:
 
 
 class ApplyTransform(OnSplats, bpy.types.Operator):
-    """Make the object's location, rotation and scale part of its splats: shape and view-dependent
-    colour are turned along, and a stretch stretches every splat
-    """
+    """Make location, rotation and scale part of the splats; shape and colour are turned along"""
 
     bl_idname = "glimpse3d.splat_apply_transform"
     bl_label = "Apply Transform to Splats"
@@ -142,19 +140,21 @@ class Crop(OnSplats, bpy.types.Operator):
 
     shape: bpy.props.EnumProperty(items=SHAPES, name="Crop To", description="What to crop to")
     bounds: bpy.props.StringProperty(
-        name="Bounds", description="Name of the object or the collection; the scene's if empty"
-    )
+        name="Bounds", options={"SKIP_SAVE"},
+        description="Name of the object or the collection; what the panel says if empty",
+    )  # fmt: skip
     invert: bpy.props.BoolProperty(
         name="Remove Inside", description="Remove what lies inside and keep the rest"
     )
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
-        """Take what the panel says."""
-        choices = context.scene.glimpse3d_splats
-        self.shape = choices.shape
-        chosen = choices.collection if self.shape == "COLLECTION" else choices.bounds
-        self.bounds = chosen.name if chosen is not None else ""
-        return self.execute(context)
+    def act(self, context: bpy.types.Context) -> str:
+        """Without bounds, take what the panel says."""
+        if not self.bounds:
+            choices = context.scene.glimpse3d_splats
+            self.shape = choices.shape
+            chosen = choices.collection if self.shape == "COLLECTION" else choices.bounds
+            self.bounds = chosen.name if chosen is not None else ""
+        return super().act(context)
 
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
         """Keep one side."""
@@ -359,9 +359,7 @@ class Upgrade(OnSplats, bpy.types.Operator):
 
 
 class RawColors(OnSplats, bpy.types.Operator):
-    """Render the very colours that splats were trained with: sets the view transform to Raw, under
-    which other objects look wrong; switched off, everything is as before
-    """
+    """Render as splat viewers do: the view transform becomes Raw, and other objects look wrong"""
 
     bl_idname = "glimpse3d.splat_raw_colors"
     bl_label = "Raw Splat Colours"
@@ -377,9 +375,10 @@ class RawColors(OnSplats, bpy.types.Operator):
         return f"View transform: {view.view_transform}"
 
 
-def edits() -> Iterator[type]:
+def edits() -> Iterator[str]:
     """What a menu offers for selected splats."""
-    yield from (ApplyTransform, Crop, Select, Sanitise, Decimate, Merge)
+    kinds = ApplyTransform, Crop, Select, Sanitise, Decimate, Merge
+    yield from (each.bl_idname for each in kinds)
 
 
 CLASSES = (

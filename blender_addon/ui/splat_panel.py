@@ -66,7 +66,6 @@ def _draw_crop(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> 
     named = "collection" if choices.shape == "COLLECTION" else "bounds"
     column.prop(choices, named, text="")
     row = column.row(align=True)
-    row.operator_context = "INVOKE_DEFAULT"
     row.operator("glimpse3d.splat_crop", text="Crop").invert = False
     row.operator("glimpse3d.splat_crop", text="Remove Inside").invert = True
 
@@ -79,9 +78,8 @@ class GLIMPSE3D_MT_splats(bpy.types.Menu):  # noqa: N801  Blender wants such nam
 
     def draw(self, context: bpy.types.Context) -> None:
         """All of them; what cannot be done is greyed out and says why."""
-        self.layout.operator_context = "INVOKE_DEFAULT"
         for each in edits():
-            self.layout.operator(each.bl_idname)
+            self.layout.operator(each)
         self.layout.separator()
         self.layout.operator("glimpse3d.splats_from_mesh")
 
