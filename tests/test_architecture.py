@@ -189,6 +189,7 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
+    "blender_addon.ui.splat_files": Row(("bpy", "bpy_extras"), ("blender_addon",)),
     "blender_addon.history": Row((), ("blender_addon.child",)),
     "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.session": Row(

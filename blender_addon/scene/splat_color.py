@@ -46,8 +46,8 @@ def _with_harmonics(nodes: Nodes, degree: int, towards: Socket, color: Socket) -
     """``color`` and what the higher bands add to it as seen from the camera."""
     away = nodes.vector("NORMALIZE", nodes.vector("MULTIPLY", towards, (-1.0,) * 3))
     x, y, z = nodes.add("ShaderNodeSeparateXYZ", {0: away}).outputs
-    numbers = [Number(nodes, each) for each in (x, y, z)]
-    for index, value in enumerate(sh.polynomials(*numbers, degree=degree)[1:]):
+    values = sh.polynomials(Number(nodes, x), Number(nodes, y), Number(nodes, z), degree)
+    for index, value in enumerate(values[1:]):
         coefficient = nodes.attribute(HIGHER.format(index), "FLOAT_VECTOR")
         color = nodes.vector("MULTIPLY_ADD", coefficient, value.socket, color)
     return color

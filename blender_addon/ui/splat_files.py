@@ -124,12 +124,12 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
 
     def check(self, context: bpy.types.Context) -> bool:
         """The file browser keeps the name's ending that of the format."""
-        path = Path(self.filepath)
+        path = Path(str(self.filepath))  # type: ignore[has-type]
         ending = next((kind[0] for kind in _by_length() if path.name.endswith(kind[0])), "")
         if ending == self.kind:
             return False
         stem = path.name.removesuffix(ending)
-        self.filepath = str(path.with_name(stem + self.kind))  # type: ignore[has-type]
+        self.filepath = str(path.with_name(stem + self.kind))
         return True
 
     def act(self, context: bpy.types.Context) -> str:

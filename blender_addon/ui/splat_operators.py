@@ -10,13 +10,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import bpy
-import numpy as np
-from mathutils import Matrix
 
 from .._vendor.glimpse3d import cloud_edits
 from .._vendor.glimpse3d.errors import Glimpse3DError, InvalidData
 from .._vendor.glimpse3d.types import GaussianCloud
-from ..scene import splat_data, splat_display, splat_region, splat_surface, splats
+from ..scene import splat_data, splat_display, splat_edits, splat_surface, splats
 from .acting import DONE, Outcome, refuse
 from .splat_properties import SHAPES
 
@@ -98,16 +96,9 @@ class OnSplats(InObjectMode):
             cloud = splat_data.read_cloud(thing.data)
             results.append((thing, cloud, self.edited(thing, cloud)))
         for thing, cloud, result in results:
-            own_data(thing)
-            splats.replace_cloud(thing, result)
+            splat_edits.replace(thing, result)
             told.append(f"{thing.name}: {len(result)} of {len(cloud)} splats kept")
         return "; ".join(told)
-
-
-def own_data(thing: bpy.types.Object) -> None:
-    """Other objects with the same data keep it as it is."""
-    if thing.data.users > 1:
-        thing.data = thing.data.copy()
 
 
 class ApplyTransform(OnSplats, bpy.types.Operator):
@@ -119,16 +110,7 @@ class ApplyTransform(OnSplats, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> str:
         """What they look like in the world does not change, children stay where they are."""
         chosen = chosen_splats(context)
-        moved = [
-            cloud_edits.transform(splat_data.read_cloud(thing.data), np.array(thing.matrix_basis))
-            for thing in chosen
-        ]
-        for thing, cloud in zip(chosen, moved, strict=True):
-            own_data(thing)
-            splats.replace_cloud(thing, cloud)
-            for child in thing.children:
-                child.matrix_parent_inverse = thing.matrix_basis @ child.matrix_parent_inverse
-            thing.matrix_basis = Matrix.Identity(4)
+        splat_edits.apply_transforms(chosen)
         return f"Transform applied to {len(chosen)} objects"
 
 
@@ -158,14 +140,7 @@ class Crop(OnSplats, bpy.types.Operator):
 
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
         """Keep one side."""
-        bounds = [each for each in self._bounds() if each != thing]
-        pose = np.array(thing.matrix_world)
-        kept = splat_region.inside(cloud.means, pose, self.shape, bounds) != self.invert
-        if not kept.any():
-            raise InvalidData(
-                f"nothing of {thing.name} would be left", "move the bounds over the splats"
-            )
-        return cloud_edits.pick(cloud, kept)
+        return splat_edits.cropped(thing, cloud, self.shape, self._bounds(), self.invert)
 
     def _bounds(self) -> list[bpy.types.Object]:
         if self.shape == "COLLECTION":
@@ -215,31 +190,19 @@ class Select(OnSplats, bpy.types.Operator):
         for name in ("by", "low", "high", *(("color",) if self.by == "COLOR" else ()), "action"):
             layout.prop(self, name)
 
-    def _taken(self, cloud: GaussianCloud) -> np.ndarray:
-        if self.by == "OPACITY":
-            values = cloud.opacities
-        elif self.by == "SIZE":
-            values = cloud_edits.sizes(cloud)
-        else:
-            apart = cloud_edits.colors(cloud) - np.array(self.color, np.float32)
-            values = np.linalg.norm(apart, axis=1) / 3**0.5
-        # Of what the fields show: single precision.
-        return (values >= np.float32(self.low)) & (values <= np.float32(self.high))
+    def _measure(self) -> splat_edits.Measure:
+        return splat_edits.Measure(self.by, self.low, self.high, tuple(self.color))
 
     def act(self, context: bpy.types.Context) -> str:
         """Select, or remove as every other edit does."""
         if self.action == "REMOVE":
             return super().act(context)
-        total = 0
-        for thing in chosen_splats(context):
-            taken = self._taken(splat_data.read_cloud(thing.data))
-            splat_data.select(thing.data, taken)
-            total += int(np.count_nonzero(taken))
+        total = splat_edits.select(chosen_splats(context), self._measure())
         return f"{total} splats selected: see them in Edit Mode"
 
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
         """Without them."""
-        return cloud_edits.pick(cloud, ~self._taken(cloud))
+        return cloud_edits.pick(cloud, ~self._measure().taken(cloud))
 
 
 class Sanitise(OnSplats, bpy.types.Operator):
@@ -294,17 +257,8 @@ class Merge(OnSplats, bpy.types.Operator):
     def act(self, context: bpy.types.Context) -> str:
         """The others are removed."""
         active, *others = chosen_splats(context)
-        target = np.linalg.inv(np.array(active.matrix_world))
-        clouds = [splat_data.read_cloud(active.data)]
-        for thing in others:
-            own = splat_data.read_cloud(thing.data)
-            clouds.append(cloud_edits.transform(own, target @ np.array(thing.matrix_world)))
-        merged = cloud_edits.merge(clouds)
-        own_data(active)
-        splats.replace_cloud(active, merged)
-        for thing in others:
-            bpy.data.objects.remove(thing)
-        return f"{len(merged)} splats in {active.name}"
+        total = splat_edits.merge(active, others)
+        return f"{total} splats in {active.name}"
 
 
 class FromMesh(InObjectMode, bpy.types.Operator):
