@@ -189,7 +189,10 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
-    "blender_addon.ui.splat_files": Row(("bpy", "bpy_extras"), ("blender_addon",)),
+    **{
+        f"blender_addon.ui.{name}": Row(("bpy", "bpy_extras"), ("blender_addon",))
+        for name in ("camera_files", "splat_files")
+    },
     "blender_addon.history": Row((), ("blender_addon.child",)),
     "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.session": Row(
