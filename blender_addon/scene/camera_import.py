@@ -58,8 +58,9 @@ def _add_picture(camera: bpy.types.Camera, folder: Path, picture: str) -> None:
 def _find(folder: Path, picture: str) -> Path | None:
     """The picture beside the file; one that lies elsewhere on the machine is left alone."""
     name = PurePosixPath(picture)
-    if name.is_absolute() or ".." in name.parts:
+    if not name.name or name.is_absolute() or ".." in name.parts:
         return None
-    names = [name] if name.suffix else [name.with_name(name.name + ".png")]
-    candidates = (folder / place / each for place in _FOLDERS for each in names if each.name)
+    if not name.suffix:  # NeRF's first scenes leave it out
+        name = name.with_name(f"{name.name}.png")
+    candidates = (folder / place / name for place in _FOLDERS)
     return next((each.resolve() for each in candidates if each.is_file()), None)

@@ -57,6 +57,7 @@ def look_through(camera: bpy.types.Object, scene: bpy.types.Scene) -> None:
 
 
 def add_camera(camera: Camera, collection: bpy.types.Collection, name: str) -> bpy.types.Object:
+    """A pinhole as a Blender camera, its pose as it is."""
     data = bpy.data.cameras.new(name)
     thing = bpy.data.objects.new(name, data)
     collection.objects.link(thing)

@@ -55,6 +55,6 @@ def test_a_picture_elsewhere_on_the_machine_is_left_alone(
 def test_what_is_no_camera_file_is_refused(scene: bpy.types.Scene, tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{}")
     for name in ("a.json", "absent.json"):
-        with pytest.raises(RuntimeError, match="lacks|cannot be read"):
+        with pytest.raises(RuntimeError, match=r"lacks|cannot be read"):
             bpy.ops.glimpse3d.import_cameras(filepath=str(tmp_path / name))
     assert not bpy.data.objects and not bpy.data.cameras
