@@ -57,8 +57,8 @@ def new_data(name: str, cloud: GaussianCloud) -> bpy.types.ID:
 
 
 def count(data: bpy.types.ID) -> int:
-    """How many splats."""
-    return len(data.attributes["position"].data)
+    """How many splats; in Edit Mode, before the edit."""
+    return len(data.vertices if hasattr(data, "vertices") else data.points)
 
 
 def degree(data: bpy.types.ID) -> int:

@@ -46,8 +46,6 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
         box.label(text=f"The viewport shows the first {splat_shader.MOST:,}", icon="INFO")
     if not all(map(splat_display.is_current, chosen)):
         box.operator("glimpse3d.splat_upgrade", text="Upgrade", icon="FILE_REFRESH")
-    elif not splat_data.is_native(chosen[0]):
-        box.prop(chosen[0], "show_in_front")
 
 
 def _draw_edits(layout: bpy.types.UILayout) -> None:
