@@ -18,7 +18,6 @@ import gpu
 import numpy as np
 from bpy.app.handlers import persistent
 
-from .._vendor.glimpse3d.errors import Glimpse3DError
 from . import splat_data, splat_display, splat_order, splat_shader
 
 log = logging.getLogger(__name__)
@@ -40,6 +39,7 @@ class _State:
         self.shaders: splat_shader.Shaders | None = None
         self.kept: dict[int, _Kept] = {}
         self.pictures: dict[int, Any] = {}
+        self.problem = ""
 
     def forget(self) -> None:
         """Everything on the GPU."""
@@ -52,6 +52,7 @@ _STATE = _State()
 
 def start() -> None:
     """Draw from now on, in every viewport."""
+    _STATE.problem = ""
     if not bpy.app.background:
         space = bpy.types.SpaceView3D
         _STATE.handler = space.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
@@ -92,6 +93,11 @@ def _on_reset(*_: object) -> None:
     _STATE.forget()
 
 
+def problem() -> str:
+    """Why viewports show no splats, in the driver's words; empty if they do."""
+    return _STATE.problem
+
+
 def drawn_here(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The splat objects that the viewport shows and the overlay draws, the farthest first."""
     space = context.space_data
@@ -122,12 +128,13 @@ def _draw() -> None:
     """Called by Blender for each viewport; what goes wrong must not stop Blender's own drawing."""
     context = bpy.context
     things = drawn_here(context)
-    if not things:
+    if not things or _STATE.problem:
         return
     try:
         _draw_things(context, things)
-    except Glimpse3DError as error:
-        log.warning("splats are not drawn: %s", error)
+    except Exception as error:  # a driver's, of whatever type: told once, not at every redraw
+        _STATE.problem = str(error).strip().partition("\n")[0] or type(error).__name__
+        log.exception("splats are not drawn in viewports")
 
 
 def _draw_things(context: bpy.types.Context, things: list[bpy.types.Object]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene import splat_data, splat_display, splat_shader
+from ..scene import splat_data, splat_display, splat_overlay, splat_shader
 from .splat_operators import chosen_splats, edits
 
 
@@ -44,6 +44,9 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
     box.label(text=f"{count:,} splats{among}, degree {splat_data.degree(data)}")
     if count > splat_shader.MOST:
         box.label(text=f"The viewport shows the first {splat_shader.MOST:,}", icon="INFO")
+    if splat_overlay.problem():
+        box.label(text="This GPU cannot show splats in viewports; renders can", icon="ERROR")
+        box.label(text=splat_overlay.problem())
     if not all(map(splat_display.is_current, chosen)):
         box.operator("glimpse3d.splat_upgrade", text="Upgrade", icon="FILE_REFRESH")
 

@@ -61,6 +61,23 @@ def test_a_cloud_comes_back_from_its_attributes(ours: SimpleNamespace, degree: i
         np.testing.assert_array_equal(getattr(back, name), getattr(cloud, name))
 
 
+def test_point_clouds_hold_what_native_splats_are_recorded_to_hold(ours: SimpleNamespace) -> None:
+    """Blender 5.3 is untested; these are the attributes that its own importers make."""
+    data = bpy.data.pointclouds.new("cloud")
+    if not hasattr(data, "resize"):
+        pytest.skip("this Blender cannot fill a point cloud")
+    ours.data.write_cloud(data, random_cloud(ours, 3))
+    recorded = {"position": "FLOAT_VECTOR", "scale": "FLOAT_VECTOR", "rotation": "QUATERNION",
+                "radiance:base": "FLOAT4"}  # fmt: skip
+    recorded |= {f"radiance:sh_{index}": "FLOAT_VECTOR" for index in range(15)}
+    found = {each.name: each.data_type for each in data.attributes}
+    assert {name: found.get(name) for name in recorded} == recorded
+    fewer = random_cloud(ours, 1)
+    ours.data.write_cloud(data, fewer)
+    assert ours.data.degree(data) == 1
+    np.testing.assert_array_equal(ours.data.read_cloud(data).sh, fewer.sh)
+
+
 @pytest.mark.parametrize("degree", [1, 3])
 def test_the_turned_and_stretched_object_shows_the_colour_of_that_side(
     ours: SimpleNamespace, scene: bpy.types.Scene, degree: int
