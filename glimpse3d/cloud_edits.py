@@ -216,7 +216,7 @@ def grid_cells(points: np.ndarray, count: int, kinds: np.ndarray | int = 0) -> n
     low = points.min(axis=0).astype(np.float64)
     extent = float(np.ptp(points, axis=0).max())
     fine, coarse = np.log(2e-6), np.log(2.0)
-    for _ in range(24):
+    for _ in range(16):
         middle = (fine + coarse) / 2
         cells = _grid(points - low, extent * float(np.exp(middle)), kinds)
         if len(np.unique(cells)) > count:
