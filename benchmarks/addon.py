@@ -85,13 +85,13 @@ def translucent(count: int) -> GaussianCloud:
     )  # fmt: skip
 
 
-def make_scenes(folder: Path) -> None:
-    """Everything that is measured, as files."""
+def make_pictures(folder: Path, counts: tuple[int, ...] = PICTURES) -> None:
+    """Knots of so many splats, their cameras, and what our rasteriser sees of them."""
     lens = coords.Lens.from_field_of_view(40, SIDE, SIDE)
     rig = coords.orbit([45 * index for index in range(8)], 20, 1.7, lens)
     about = cameras.CameraFile(rig[0], tuple(rig), 24.0)
     (folder / "cameras.json").write_bytes(cameras.to_bytes(about, "benchmark"))
-    for count in PICTURES:
+    for count in counts:
         path = folder / f"knot_{count}.ply"
         splats.write(translucent(count), path)
         cloud = splats.read(path).cloud
@@ -100,6 +100,10 @@ def make_scenes(folder: Path) -> None:
             "viewer": picture(cloud, rig[1], 0.3, 1),
         }
         np.savez(path.with_suffix(".npz"), pose=rig[1].camera_from_world, K=rig[1].K, **pictures)
+
+
+def make_clouds(folder: Path) -> None:
+    """What reading is timed on."""
     for count, degree in TIMED:
         splats.write(format_benchmark.scene(count, degree), folder / f"random_{count}_{degree}.ply")
 
@@ -138,7 +142,8 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     extension.fill_vendor()
     with tempfile.TemporaryDirectory() as name:
-        make_scenes(Path(name))
+        make_pictures(Path(name))
+        make_clouds(Path(name))
         rows = [row for python in given.blender for row in inside(python, Path(name))]
     for row in rows:
         limit = f"(at least {row.least})" if row.least is not None else ""

@@ -56,7 +56,8 @@ def start() -> None:
     if not bpy.app.background:
         space = bpy.types.SpaceView3D
         _STATE.handler = space.draw_handler_add(_draw, (), "WINDOW", "POST_VIEW")
-    bpy.app.handlers.depsgraph_update_post.append(_on_change)
+    for each in _changes():
+        each.append(_on_change)
     for each in _resets():
         each.append(_on_reset)
 
@@ -66,11 +67,16 @@ def stop() -> None:
     if _STATE.handler is not None:
         bpy.types.SpaceView3D.draw_handler_remove(_STATE.handler, "WINDOW")
         _STATE.handler = None
-    bpy.app.handlers.depsgraph_update_post.remove(_on_change)
+    for each in _changes():
+        each.remove(_on_change)
     for each in _resets():
         each.remove(_on_reset)
     _STATE.forget()
     _STATE.shaders = None
+
+
+def _changes() -> tuple[Any, ...]:
+    return bpy.app.handlers.depsgraph_update_post, bpy.app.handlers.frame_change_post
 
 
 def _resets() -> tuple[Any, ...]:
@@ -209,15 +215,28 @@ def _shaders() -> splat_shader.Shaders:
 def _picture(where: int, width: int, height: int) -> Any:
     picture = _STATE.pictures.get(where)
     if picture is None or (picture.width, picture.height) != (width, height):
+        _forget_closed()
         picture = gpu.types.GPUOffScreen(width, height, format="RGBA16F")
         _STATE.pictures[where] = picture
     return picture
+
+
+def _forget_closed() -> None:
+    """What belongs to viewports that are gone."""
+    windows = bpy.context.window_manager.windows
+    areas = [area for window in windows for area in window.screen.areas]
+    alive = {region.as_pointer() for area in areas for region in area.regions}
+    for each in (_STATE.pictures, *(kept.orders for kept in _STATE.kept.values())):
+        for where in set(each) - alive:
+            del each[where]
 
 
 def _on_gpu(thing: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> _Kept:
     """The object's splats as its modifiers leave them."""
     kept = _STATE.kept.get(thing.session_uid)
     if kept is None:
+        for gone in set(_STATE.kept) - {each.session_uid for each in bpy.data.objects}:
+            del _STATE.kept[gone]
         cloud = splat_data.read_cloud(thing.evaluated_get(depsgraph).data)
         uploaded = splat_shader.upload(cloud)
         kept = _Kept(cloud.means[: uploaded.count], uploaded, {})
