@@ -36,31 +36,37 @@ struct View {
 };
 """
 
+
+def _band(index: int) -> str:
+    """A coefficient's three channels, out of the texels that hold all of them in a row."""
+    places = range(3 * index, 3 * index + 3)
+    parts = [f"t[{place // 4}].{'xyzw'[place % 4]}" for place in places]
+    return f"vec3({', '.join(parts)})"
+
+
 _HARMONICS = f"""
-float coefficient(int splat, int index) {{
-  int place = splat * {_HIGHER_TEXELS} + index / 4;
-  return texelFetch(higher, ivec2(place % {ROW}, place / {ROW}), 0)[index % 4];
-}}
-vec3 band(int splat, int index) {{
-  return vec3(coefficient(splat, 3 * index), coefficient(splat, 3 * index + 1),
-              coefficient(splat, 3 * index + 2));
-}}
 vec3 view_dependent(int splat, vec3 d, int degree) {{
+  vec4 t[{_HIGHER_TEXELS}];
+  int needed = degree > 2 ? 12 : degree > 1 ? 6 : 3;
+  for (int i = 0; i < needed; i++) {{
+    int place = splat * {_HIGHER_TEXELS} + i;
+    t[i] = texelFetch(higher, ivec2(place % {ROW}, place / {ROW}), 0);
+  }}
   float x = d.x, y = d.y, z = d.z, xx = x * x, yy = y * y, zz = z * z;
-  vec3 sum = {sh.C1} * (-y * band(splat, 0) + z * band(splat, 1) - x * band(splat, 2));
+  vec3 sum = {sh.C1} * (-y * {_band(0)} + z * {_band(1)} - x * {_band(2)});
   if (degree > 1) {{
-    sum += {sh.C2[0]} * x * y * band(splat, 3) + {sh.C2[1]} * y * z * band(splat, 4)
-         + {sh.C2[2]} * (2.0 * zz - xx - yy) * band(splat, 5)
-         + {sh.C2[3]} * x * z * band(splat, 6) + {sh.C2[4]} * (xx - yy) * band(splat, 7);
+    sum += {sh.C2[0]} * x * y * {_band(3)} + {sh.C2[1]} * y * z * {_band(4)}
+         + {sh.C2[2]} * (2.0 * zz - xx - yy) * {_band(5)}
+         + {sh.C2[3]} * x * z * {_band(6)} + {sh.C2[4]} * (xx - yy) * {_band(7)};
   }}
   if (degree > 2) {{
-    sum += {sh.C3[0]} * y * (3.0 * xx - yy) * band(splat, 8)
-         + {sh.C3[1]} * x * y * z * band(splat, 9)
-         + {sh.C3[2]} * y * (4.0 * zz - xx - yy) * band(splat, 10)
-         + {sh.C3[3]} * z * (2.0 * zz - 3.0 * xx - 3.0 * yy) * band(splat, 11)
-         + {sh.C3[4]} * x * (4.0 * zz - xx - yy) * band(splat, 12)
-         + {sh.C3[5]} * z * (xx - yy) * band(splat, 13)
-         + {sh.C3[6]} * x * (xx - 3.0 * yy) * band(splat, 14);
+    sum += {sh.C3[0]} * y * (3.0 * xx - yy) * {_band(8)}
+         + {sh.C3[1]} * x * y * z * {_band(9)}
+         + {sh.C3[2]} * y * (4.0 * zz - xx - yy) * {_band(10)}
+         + {sh.C3[3]} * z * (2.0 * zz - 3.0 * xx - 3.0 * yy) * {_band(11)}
+         + {sh.C3[4]} * x * (4.0 * zz - xx - yy) * {_band(12)}
+         + {sh.C3[5]} * z * (xx - yy) * {_band(13)}
+         + {sh.C3[6]} * x * (xx - 3.0 * yy) * {_band(14)};
   }}
   return sum;
 }}

@@ -190,6 +190,20 @@ def test_the_name_without_an_ending_gets_that_of_the_format(
     assert [each.name for each in tmp_path.iterdir()] == ["v1.2.spz"]
 
 
+def test_a_dropped_file_is_imported(
+    ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path
+) -> None:
+    ours.files.write(random_cloud(ours), tmp_path / "dropped.splat")
+    area = next(each for each in bpy.context.screen.areas if each.type == "VIEW_3D")
+    region = next(each for each in area.regions if each.type == "WINDOW")
+    with bpy.context.temp_override(area=area, region=region):
+        bpy.ops.wm.drop_import_file(
+            "INVOKE_DEFAULT", directory=str(tmp_path), files=[{"name": "dropped.splat"}]
+        )
+    assert [each.name for each in bpy.data.objects] == ["dropped"]
+    assert ours.data.count(bpy.data.objects["dropped"].data) == COUNT
+
+
 def test_dropped_files_have_a_handler(ours: SimpleNamespace) -> None:
     handler = bpy.types.GLIMPSE3D_FH_splats
     assert handler.bl_import_operator == "glimpse3d.import_splats"
