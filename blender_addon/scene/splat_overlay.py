@@ -31,6 +31,13 @@ class _Kept(NamedTuple):
     orders: dict[int, tuple[np.ndarray, Any]]
 
 
+class _Picture(NamedTuple):
+    """What a viewport's splats are drawn into. No GPUOffScreen: making one unbinds the viewport."""
+
+    colors: Any
+    framebuffer: Any
+
+
 class _State:
     """What lives between two drawings."""
 
@@ -38,7 +45,7 @@ class _State:
         self.handler: Any = None
         self.shaders: splat_shader.Shaders | None = None
         self.kept: dict[int, _Kept] = {}
-        self.pictures: dict[int, Any] = {}
+        self.pictures: dict[int, _Picture] = {}
         self.problem = ""
 
     def forget(self) -> None:
@@ -151,8 +158,8 @@ def _draw_things(context: bpy.types.Context, things: list[bpy.types.Object]) -> 
     picture = _picture(where, width, height)
     camera_from_world = np.array(gpu.matrix.get_model_view_matrix())
     clip_from_camera = np.array(gpu.matrix.get_projection_matrix())
-    with picture.bind():
-        gpu.state.active_framebuffer_get().clear(color=(0.0, 0.0, 0.0, 0.0))
+    with picture.framebuffer.bind():
+        picture.framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0))
         for thing in things:
             kept = _on_gpu(thing, depsgraph)
             camera_from_object = camera_from_world @ np.array(thing.matrix_world)
@@ -163,7 +170,7 @@ def _draw_things(context: bpy.types.Context, things: list[bpy.types.Object]) -> 
                 (width, height, splat_shader.BLUR, kept.uploaded.degree),
             )
             draw_splats(_shaders(), kept.uploaded, order, behind, view)
-    lay_over(_shaders(), picture.texture_color, (x, y))
+    lay_over(_shaders(), picture.colors, (x, y))
 
 
 def draw_splats(
@@ -212,11 +219,12 @@ def _shaders() -> splat_shader.Shaders:
     return _STATE.shaders
 
 
-def _picture(where: int, width: int, height: int) -> Any:
+def _picture(where: int, width: int, height: int) -> _Picture:
     picture = _STATE.pictures.get(where)
-    if picture is None or (picture.width, picture.height) != (width, height):
+    if picture is None or (picture.colors.width, picture.colors.height) != (width, height):
         _forget_closed()
-        picture = gpu.types.GPUOffScreen(width, height, format="RGBA16F")
+        colors = gpu.types.GPUTexture((width, height), format="RGBA16F")
+        picture = _Picture(colors, gpu.types.GPUFrameBuffer(color_slots=colors))
         _STATE.pictures[where] = picture
     return picture
 
