@@ -90,10 +90,11 @@ def prepare_cycles(scene: bpy.types.Scene) -> list[str]:
     """Raise the scene's limits where Cycles could not draw splats, and say what was raised.
 
     A ray passes dozens of splats; Cycles' own limit of 8 transparent bounces leaves dark holes.
-    Nothing is lowered, and a scene that is ready, or has no Cycles, is left alone.
+    Nothing is lowered, and a scene that is ready, or has no Cycles, is left alone. Splats that
+    Blender draws itself need none of it.
     """
     cycles = getattr(scene, "cycles", None)
-    if cycles is None:
+    if cycles is None or splat_data.has_native():
         return []
     notes = []
     for name, title in (

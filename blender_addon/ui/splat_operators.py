@@ -324,8 +324,10 @@ class RawColors(OnSplats, bpy.types.Operator):
         """Both the scene and the splats."""
         for thing in chosen_splats(context):
             splat_display.set_raw(thing, self.on)
-        view = context.scene.view_settings
-        view.view_transform = "Raw" if self.on else "Standard"
+        view, choices = context.scene.view_settings, context.scene.glimpse3d_splats
+        if view.view_transform != "Raw":
+            choices.usual_view = view.view_transform
+        view.view_transform = "Raw" if self.on else choices.usual_view
         return f"View transform: {view.view_transform}"
 
 

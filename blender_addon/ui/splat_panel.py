@@ -31,7 +31,7 @@ class GLIMPSE3D_PT_view_splats(bpy.types.Panel):  # noqa: N801  Blender wants su
             layout.operator("glimpse3d.splats_from_mesh", icon="MESH_DATA")
             return
         _draw_about(layout, chosen)
-        _draw_edits(layout)
+        _draw_edits(layout, context.scene.view_settings.view_transform == "Raw")
         _draw_crop(layout, context.scene.glimpse3d_splats)
 
 
@@ -51,14 +51,15 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
         box.operator("glimpse3d.splat_upgrade", text="Upgrade", icon="FILE_REFRESH")
 
 
-def _draw_edits(layout: bpy.types.UILayout) -> None:
+def _draw_edits(layout: bpy.types.UILayout, is_raw: bool) -> None:
     grid = layout.grid_flow(columns=2, even_columns=True, align=True)
     grid.operator("glimpse3d.splat_apply_transform", text="Apply Transform")
     grid.operator("glimpse3d.splat_sanitise", text="Sanitise")
     grid.operator("glimpse3d.splat_select", text="Select", icon="RESTRICT_SELECT_OFF")
     grid.operator("glimpse3d.splat_decimate", text="Decimate")
     grid.operator("glimpse3d.splat_merge", text="Merge")
-    grid.operator("glimpse3d.splat_raw_colors", text="Raw Colours")
+    text = "Usual Colours" if is_raw else "Raw Colours"
+    grid.operator("glimpse3d.splat_raw_colors", text=text).on = not is_raw
 
 
 def _draw_crop(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:

@@ -24,6 +24,9 @@ class SplatChoices(bpy.types.PropertyGroup):
         type=bpy.types.Collection, name="Bounds",
         description="The collection whose objects say where to crop",
     )  # fmt: skip
+    usual_view: bpy.props.StringProperty(
+        name="Usual View Transform", description="What is set again after Raw", default="Standard"
+    )
 
 
 CLASSES = (SplatChoices,)

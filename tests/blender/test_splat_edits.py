@@ -250,7 +250,9 @@ def test_one_undo_takes_an_edit_back(ours: SimpleNamespace) -> None:
 
 def test_raw_colours_are_switched_on_and_off(ours: SimpleNamespace, scene: bpy.types.Scene) -> None:
     add(ours, degree=0)
+    usual = scene.view_settings.view_transform = "Filmic"
+    bpy.ops.glimpse3d.splat_raw_colors()
     bpy.ops.glimpse3d.splat_raw_colors()
     assert scene.view_settings.view_transform == "Raw"
     bpy.ops.glimpse3d.splat_raw_colors(on=False)
-    assert scene.view_settings.view_transform == "Standard"
+    assert scene.view_settings.view_transform == usual
