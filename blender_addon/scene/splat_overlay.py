@@ -234,7 +234,8 @@ def _forget_closed() -> None:
     windows = bpy.context.window_manager.windows
     areas = [area for window in windows for area in window.screen.areas]
     alive = {region.as_pointer() for area in areas for region in area.regions}
-    for each in (_STATE.pictures, *(kept.orders for kept in _STATE.kept.values())):
+    by_viewport: list[dict[int, Any]] = [kept.orders for kept in _STATE.kept.values()]
+    for each in (*by_viewport, _STATE.pictures):
         for where in set(each) - alive:
             del each[where]
 
