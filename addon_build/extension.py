@@ -27,7 +27,7 @@ VENDOR = ADDON / "_vendor"
 MANIFEST = "blender_manifest.toml"
 LARGEST = 30_000_000  # bytes a ZIP
 # What of the core travels beside the formats: it imports nothing but numpy and itself.
-CORE = ("errors.py", "types.py", "coords.py")
+CORE = ("errors.py", "types.py", "coords.py", "cloud_edits.py")
 
 
 class NoPlatformError(BuildError):

@@ -9,7 +9,15 @@ from __future__ import annotations
 import bpy
 
 from . import pulse
-from .ui import operators, panels, preferences, properties, server_operators, weight_operators
+from .ui import (
+    operators,
+    panels,
+    preferences,
+    properties,
+    server_operators,
+    splat_registration,
+    weight_operators,
+)
 
 CLASSES = (
     *properties.CLASSES,
@@ -18,6 +26,7 @@ CLASSES = (
     *operators.CLASSES,
     *weight_operators.CLASSES,
     *panels.CLASSES,
+    *splat_registration.CLASSES,
 )
 
 
@@ -27,12 +36,14 @@ def register() -> None:
         bpy.utils.register_class(each)
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
     bpy.types.WindowManager.glimpse3d = bpy.props.PointerProperty(type=properties.WindowState)
+    splat_registration.start()
     pulse.start()
 
 
 def unregister() -> None:
     """Take everything back."""
     pulse.stop()
+    splat_registration.stop()
     del bpy.types.WindowManager.glimpse3d
     del bpy.types.Scene.glimpse3d
     for each in reversed(CLASSES):

@@ -103,6 +103,7 @@ ALLOWED = {
     "glimpse3d.coords": Row(
         ("numpy",), ("glimpse3d.errors", "glimpse3d.formats.sh", "glimpse3d.types")
     ),
+    "glimpse3d.cloud_edits": Row(("numpy",), (*CONTRACTS, "glimpse3d.formats")),
     "glimpse3d.formats": Row(
         ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
     ),
@@ -213,6 +214,10 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
+    **{
+        f"blender_addon.ui.{name}": Row(("bpy", "bpy_extras"), ("blender_addon",))
+        for name in ("camera_files", "splat_files")
+    },
     "blender_addon.history": Row((), ("blender_addon.child",)),
     "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.session": Row(
@@ -226,7 +231,7 @@ ALLOWED = {
         (), tuple(f"blender_addon.{name}" for name in ("child", "install_log", "server_folder"))
     ),
     "blender_addon.scene": Row(
-        ("bpy", "bpy_extras", "mathutils", "numpy"),
+        ("bpy", "bpy_extras", "gpu", "mathutils", "numpy"),
         ("blender_addon._vendor.glimpse3d", "blender_addon.scene"),
     ),
     "blender_addon._vendor": Row(("msgpack", "numpy", "zmq"), ("blender_addon._vendor",)),

@@ -38,11 +38,11 @@ def add_rig(path: Path, collection: bpy.types.Collection, name: str) -> bpy.type
     """
     found = camera_file.read(path)
     reach = float(np.linalg.norm(found.input.position))
-    own = _add_camera(found.input, collection, f"{name} picture camera")
+    own = add_camera(found.input, collection, f"{name} picture camera")
     own[PART] = PICTURE_CAMERA
     own.data.display_size = reach * 0.1
     for index, camera in enumerate(found.views):
-        view = _add_camera(camera, collection, f"{name} view {index:02d}")
+        view = add_camera(camera, collection, f"{name} view {index:02d}")
         view.data.display_size = reach * 0.1
     return _add_turntable(found.turntable, collection, name)
 
@@ -56,7 +56,8 @@ def look_through(camera: bpy.types.Object, scene: bpy.types.Scene) -> None:
         scene.render.resolution_percentage = 100
 
 
-def _add_camera(camera: Camera, collection: bpy.types.Collection, name: str) -> bpy.types.Object:
+def add_camera(camera: Camera, collection: bpy.types.Collection, name: str) -> bpy.types.Object:
+    """A pinhole as a Blender camera, its pose as it is."""
     data = bpy.data.cameras.new(name)
     thing = bpy.data.objects.new(name, data)
     collection.objects.link(thing)
@@ -81,7 +82,7 @@ def _add_turntable(
     pivot.empty_display_type = "PLAIN_AXES"
     pivot.empty_display_size = float(np.hypot(*turntable[0].position[:2]))
     collection.objects.link(pivot)
-    camera = _add_camera(turntable[0], collection, f"{name} turntable camera")
+    camera = add_camera(turntable[0], collection, f"{name} turntable camera")
     camera.data.display_size = pivot.empty_display_size * 0.1
     camera.parent = pivot
     for frame, turn in ((0, 0.0), (len(turntable), 2 * math.pi)):

@@ -30,6 +30,7 @@ _LONGEST_NAME = 40
 # Every kind of datablock that building a result may make.
 _KINDS = (
     "objects", "meshes", "cameras", "materials", "images", "node_groups", "actions", "collections",
+    "pointclouds",
 )  # fmt: skip
 
 

@@ -1,10 +1,11 @@
-"""Draws splats with what every Blender from 4.2 on has: geometry nodes and a material.
+"""Draws splats in renders with what every Blender from 4.2 on has: geometry nodes and a material.
 
-Owns the node group and the material, which all splat objects share. Must not know files. Each splat
-becomes a quad that faces the scene's camera in the space in which the splat is a ball, so that it
-carries exactly the splat's outline as the camera sees it (Kerbl et al. 2023 draw the same ellipse,
-to first order in the splat's size). Without a camera the quads face the object's origin. From
-elsewhere than the camera they look foreshortened.
+Owns the node groups, one for each degree of harmonics, and the material, which all splat objects
+share. Must not know files. Each splat becomes a quad that faces the scene's camera in the space in
+which the splat is a ball, so that it carries exactly the splat's outline as the camera sees it
+(Kerbl et al. 2023 draw the same ellipse, to first order in the splat's size). Without a camera the
+quads face the object's origin. From elsewhere than the camera they look foreshortened: therefore
+viewports do not show them, ``splat_overlay`` draws there.
 """
 
 from __future__ import annotations
@@ -13,109 +14,118 @@ from typing import Any
 
 import bpy
 
-from .._vendor.glimpse3d.formats.sh import C0
+from . import splat_data
+from .splat_color import seen_color
+from .splat_nodes import Nodes, Socket
 
 NAME = "Glimpse3D splats"
 # Raised whenever the nodes change, so that a newer release does not take up an older one's.
-REVISION = 1
-_REVISION = "glimpse3d_revision"
+REVISION = 2
+_REVISION, _DEGREE = "glimpse3d_revision", "glimpse3d_degree"
+# What the user may choose in the modifier.
+RAW = "Raw Colours"
 # How far a quad reaches, in standard deviations; beyond it a splat has faded to 1 percent.
 REACH = 3.0
 _CORNER, _COLOR = "splat_corner", "splat_color"
 _LEAST_SCALE = 1e-7  # metres
 
-_Socket = Any
-
 
 def add_display(thing: bpy.types.Object) -> None:
-    """Let ``thing``, whose vertices carry splat attributes, be drawn as splats."""
-    modifier = thing.modifiers.new(NAME, "NODES")
-    modifier.node_group = _shared(bpy.data.node_groups) or _node_group()
+    """Let ``thing`` be drawn as splats; replaces the display of an older release.
+
+    Native splats need none: what an older file brought is taken away.
+    """
+    former = display_of(thing)
+    if splat_data.is_native(thing):
+        if former is not None:
+            thing.modifiers.remove(former)
+        return
+    modifier = former or thing.modifiers.new(NAME, "NODES")
+    degree = splat_data.degree(thing.data)
+    modifier.node_group = _shared(bpy.data.node_groups, degree) or _node_group(degree)
+    modifier.show_viewport = False
+    thing.display_type = "BOUNDS"  # else a viewport marks every vertex with a black dot
 
 
-def _shared(blocks: Any) -> Any:
-    return next((each for each in blocks if each.get(_REVISION) == REVISION), None)
+def display_of(thing: bpy.types.Object) -> bpy.types.Modifier | None:
+    """The modifier that draws the splats, of whatever release."""
+    groups = (each for each in thing.modifiers if each.type == "NODES" and each.node_group)
+    return next((each for each in groups if _REVISION in each.node_group), None)
 
 
-def _title(identifier: str) -> str:
-    return identifier.replace("_", " ").title()
+def is_current(thing: bpy.types.Object) -> bool:
+    """Whether this release, or Blender itself, draws the splats."""
+    modifier = display_of(thing)
+    if splat_data.has_native():
+        return splat_data.is_native(thing) and modifier is None
+    return modifier is not None and _fits(modifier.node_group, splat_data.degree(thing.data))
 
 
-class _Nodes:
-    """A node tree while it grows."""
-
-    def __init__(self, tree: bpy.types.NodeTree) -> None:
-        self.tree = tree
-
-    def add(self, kind: str, inputs: dict[Any, Any], **settings: Any) -> bpy.types.Node:
-        """A node; an input is a socket to link or a value to set, by its name or its index."""
-        node = self.tree.nodes.new(kind)
-        for name, value in settings.items():
-            if hasattr(node, name):
-                setattr(node, name, value)
-            else:  # newer versions turn such choices into inputs that hold their titles
-                node.inputs[_title(name)].default_value = _title(value)
-        for name, value in inputs.items():
-            if isinstance(value, bpy.types.NodeSocket):
-                self.tree.links.new(value, node.inputs[name])
-            else:
-                node.inputs[name].default_value = value
-        # In rows by age: enough to be read, and every link runs to the right.
-        count = len(self.tree.nodes)
-        node.location = 200 * (count // 5), -180 * (count % 5)
-        return node
-
-    def math(self, operation: str, *inputs: _Socket | float) -> _Socket:
-        """A number."""
-        node = self.add("ShaderNodeMath", dict(enumerate(inputs)), operation=operation)
-        return node.outputs[0]
-
-    def vector(self, operation: str, *inputs: Any) -> _Socket:
-        """A vector."""
-        node = self.add("ShaderNodeVectorMath", dict(enumerate(inputs)), operation=operation)
-        return node.outputs[0]
-
-    def attribute(self, name: str, kind: str) -> _Socket:
-        """A named attribute of the splats."""
-        node = self.add("GeometryNodeInputNamedAttribute", {"Name": name}, data_type=kind)
-        return next(socket for socket in node.outputs if socket.enabled)
+def set_raw(thing: bpy.types.Object, raw: bool) -> None:
+    """Let renders blend the very colours that 3DGS blends; meant for the view transform Raw."""
+    modifier = display_of(thing)
+    if modifier is None:
+        return
+    items = modifier.node_group.interface.items_tree
+    identifier = next(each.identifier for each in items if each.name == RAW)
+    if hasattr(modifier, "properties"):
+        getattr(modifier.properties.inputs, identifier).value = raw
+    else:
+        modifier[identifier] = raw
+    thing.update_tag()
 
 
-def _node_group() -> bpy.types.NodeTree:
+def _fits(block: Any, degree: int) -> bool:
+    return block.get(_REVISION) == REVISION and block.get(_DEGREE) == degree
+
+
+def _shared(blocks: Any, degree: int) -> Any:
+    return next((each for each in blocks if _fits(each, degree)), None)
+
+
+def _node_group(degree: int) -> bpy.types.NodeTree:
     tree = bpy.data.node_groups.new(NAME, "GeometryNodeTree")
-    tree[_REVISION] = REVISION
+    tree[_REVISION], tree[_DEGREE] = REVISION, degree
     tree.is_modifier = True
     for way in ("INPUT", "OUTPUT"):
         tree.interface.new_socket("Geometry", in_out=way, socket_type="NodeSocketGeometry")
-    nodes = _Nodes(tree)
-    splats = nodes.add("NodeGroupInput", {}).outputs["Geometry"]
-    base = nodes.attribute("radiance:base", "FLOAT_COLOR")
-    instances = nodes.add(
-        "GeometryNodeInstanceOnPoints", {"Points": splats, "Instance": _quad(nodes)}
-    ).outputs["Instances"]
-    instances = nodes.add(
+    tree.interface.new_socket(RAW, in_out="INPUT", socket_type="NodeSocketBool")
+    nodes = Nodes(tree)
+    given = nodes.add("NodeGroupInput", {})
+    towards = _towards_camera(nodes)
+    color = seen_color(nodes, degree, _unscaled(nodes, towards), given.outputs[RAW])
+    splats = nodes.add(
         "GeometryNodeStoreNamedAttribute",
-        {"Geometry": instances, "Name": _COLOR, "Value": _seen_color(nodes, base)},
+        {"Geometry": given.outputs["Geometry"], "Name": _COLOR, "Value": color},
         data_type="FLOAT_COLOR",
-        domain="INSTANCE",
+        domain="POINT",
     ).outputs["Geometry"]
     instances = nodes.add(
-        "GeometryNodeSetInstanceTransform",
-        {"Instances": instances, "Transform": _facing_camera(nodes)},
+        "GeometryNodeInstanceOnPoints",
+        {"Points": _without(nodes, splats, "radiance:*"), "Instance": _quad(nodes)},
     ).outputs["Instances"]
-    # What the quads' corners do not need must not be copied to each of them.
-    for name in ("radiance:*", "scale", "rotation"):
-        instances = nodes.add(
-            "GeometryNodeRemoveAttribute",
-            {"Geometry": instances, "Name": name},
-            pattern_mode="WILDCARD",
-        ).outputs["Geometry"]
+    instances = nodes.add(
+        "GeometryNodeSetInstanceTransform",
+        {"Instances": instances, "Transform": _facing_camera(nodes, towards)},
+    ).outputs["Instances"]
+    for name in ("scale", "rotation"):
+        instances = _without(nodes, instances, name)
     drawn = nodes.add("GeometryNodeRealizeInstances", {"Geometry": instances}).outputs["Geometry"]
     nodes.add("NodeGroupOutput", {"Geometry": drawn})
     return tree
 
 
-def _quad(nodes: _Nodes) -> _Socket:
+def _without(nodes: Nodes, geometry: Socket, names: str) -> Socket:
+    """What the quads' corners do not need must not be copied to each of them."""
+    node = nodes.add(
+        "GeometryNodeRemoveAttribute",
+        {"Geometry": geometry, "Name": names},
+        pattern_mode="WILDCARD",
+    )
+    return node.outputs["Geometry"]
+
+
+def _quad(nodes: Nodes) -> Socket:
     """A square from -1 to 1 with the material, whose corners remember their places."""
     grid = nodes.add(
         "GeometryNodeMeshGrid", {"Size X": 2.0, "Size Y": 2.0, "Vertices X": 2, "Vertices Y": 2}
@@ -127,43 +137,34 @@ def _quad(nodes: _Nodes) -> _Socket:
         data_type="FLOAT_VECTOR",
         domain="POINT",
     )
-    material = _shared(bpy.data.materials) or _material()
+    material = _shared(bpy.data.materials, 0) or _material()
     painted = nodes.add(
         "GeometryNodeSetMaterial", {"Geometry": marked.outputs["Geometry"], "Material": material}
     )
     return painted.outputs["Geometry"]
 
 
-def _seen_color(nodes: _Nodes, base: _Socket) -> _Socket:
-    """Linear colour with the opacity as alpha, from the raw coefficient (sRGB, as 3DGS trains)."""
-    parts = nodes.add("FunctionNodeSeparateColor", {"Color": base})
-    combined = nodes.add("FunctionNodeCombineColor", {"Alpha": parts.outputs["Alpha"]})
-    for channel in ("Red", "Green", "Blue"):
-        scaled = nodes.math("MULTIPLY_ADD", parts.outputs[channel], C0, 0.5)
-        linear = _linear(nodes, nodes.math("MAXIMUM", scaled, 0.0))
-        nodes.tree.links.new(linear, combined.inputs[channel])
-    return combined.outputs["Color"]
+def _towards_camera(nodes: Nodes) -> Socket:
+    """From the splat to the camera, in the object's space."""
+    place = nodes.add("GeometryNodeInputPosition", {}).outputs["Position"]
+    camera = nodes.add("GeometryNodeInputActiveCamera", {}).outputs["Active Camera"]
+    info = nodes.add("GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE")
+    return nodes.vector("SUBTRACT", info.outputs["Location"], place)
 
 
-def _linear(nodes: _Nodes, value: _Socket) -> _Socket:
-    """One channel out of sRGB (IEC 61966-2-1)."""
-    dark = nodes.math("DIVIDE", value, 12.92)
-    shifted = nodes.math("DIVIDE", nodes.math("ADD", value, 0.055), 1.055)
-    bright = nodes.math("POWER", shifted, 2.4)
-    is_bright = nodes.math("GREATER_THAN", value, 0.04045)
-    # dark + is_bright * (bright - dark)
-    return nodes.math("MULTIPLY_ADD", is_bright, nodes.math("SUBTRACT", bright, dark), dark)
+def _unscaled(nodes: Nodes, vector: Socket) -> Socket:
+    """A vector of the object's space in its axes alone: as the world has it, but not turned."""
+    thing = nodes.add("GeometryNodeSelfObject", {}).outputs[0]
+    info = nodes.add("GeometryNodeObjectInfo", {"Object": thing}, transform_space="ORIGINAL")
+    return nodes.vector("MULTIPLY", vector, info.outputs["Scale"])
 
 
-def _facing_camera(nodes: _Nodes) -> _Socket:
+def _facing_camera(nodes: Nodes, towards: Socket) -> Socket:
     """(4, 4) object from quad: the splat's own axes and spread, turned to the camera as a ball."""
     place = nodes.add("GeometryNodeInputPosition", {}).outputs["Position"]
     rotation = nodes.attribute("rotation", "QUATERNION")
     raw_scale = nodes.attribute("scale", "FLOAT_VECTOR")
     scale = nodes.vector("MAXIMUM", raw_scale, (_LEAST_SCALE,) * 3)
-    camera = nodes.add("GeometryNodeInputActiveCamera", {}).outputs["Active Camera"]
-    info = nodes.add("GeometryNodeObjectInfo", {"Object": camera}, transform_space="RELATIVE")
-    towards = nodes.vector("SUBTRACT", info.outputs["Location"], place)
     inverse = nodes.add("FunctionNodeInvertRotation", {"Rotation": rotation}).outputs["Rotation"]
     local = nodes.add("FunctionNodeRotateVector", {"Vector": towards, "Rotation": inverse})
     as_ball = nodes.vector("DIVIDE", local.outputs["Vector"], scale)
@@ -188,7 +189,7 @@ def _facing_camera(nodes: _Nodes) -> _Socket:
 def _material() -> bpy.types.Material:
     """Emission that fades from the middle of the quad as a Gaussian does, over transparency."""
     material = bpy.data.materials.new(NAME)
-    material[_REVISION] = REVISION
+    material[_REVISION], material[_DEGREE] = REVISION, 0
     if material.node_tree is None:  # before Blender 5.0 a material begins without
         material.use_nodes = True
     # EEVEE would otherwise draw the quads in the order in which they are stored.
@@ -196,7 +197,7 @@ def _material() -> bpy.types.Material:
     cycles = getattr(material, "cycles", None)
     if cycles is not None:  # a light tree over all quads costs more than it finds
         cycles.emission_sampling = "NONE"
-    nodes = _Nodes(material.node_tree)
+    nodes = Nodes(material.node_tree)
     nodes.tree.nodes.clear()
     corner = nodes.add("ShaderNodeAttribute", {}, attribute_name=_CORNER).outputs["Vector"]
     color = nodes.add("ShaderNodeAttribute", {}, attribute_name=_COLOR)

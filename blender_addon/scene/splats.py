@@ -1,12 +1,7 @@
-"""Builds the splats of a result as an object, with the attributes of Blender's native splats.
+"""Splats as objects: made from a file or a cloud, read back as a cloud, prepared for Cycles.
 
-Owns the attributes and their names, and what Cycles must be told before it draws splats. Must not
-know how they are displayed beyond asking for it, nor where the object comes to stand.
-
-The object is a mesh of vertices alone, which every version from 4.2 on can make, keep and edit
-(point clouds cannot be filled before 5.1). The names are those of native splats from 5.3 on:
-``scale`` (metres), ``rotation`` (wxyz), ``radiance:base`` (the raw coefficient of degree 0, and
-the opacity 0..1 as alpha), ``radiance:sh_0`` and on (the higher coefficients, red, green, blue).
+Owns what every splat object has besides its data: a display, and what Cycles must be told before
+it draws it. Must not know the attributes nor how they are displayed beyond asking for it.
 """
 
 from __future__ import annotations
@@ -14,14 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
-import numpy as np
 
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import splat_ply
 from .._vendor.glimpse3d.types import GaussianCloud
-from . import splat_display
+from . import splat_data, splat_display
 
-SCALE, ROTATION, BASE, HIGHER = "scale", "rotation", "radiance:base", "radiance:sh_{}"
 # With fewer bounces Cycles turns the splats behind the first few black, or into noise.
 BOUNCES = 256
 
@@ -29,19 +22,61 @@ BOUNCES = 256
 def add_splats(path: Path, collection: bpy.types.Collection, name: str) -> bpy.types.Object:
     """The splats of a ``splats.ply``, in the house frame, with a display that renders.
 
-    They emit the colours that they were made with, whatever the light in the scene. The display
-    shows degree 0; the higher coefficients are kept in the attributes.
+    They emit the colours that they were made with, as seen from where the camera stands, whatever
+    the light in the scene.
 
     Raises:
         BadFile: the file is malformed; datablocks made so far are the caller's to remove.
     """
-    cloud = _read(path)
-    data = bpy.data.meshes.new(name)
-    _fill(data, cloud)
-    thing = bpy.data.objects.new(name, data)
+    return add_cloud(_read(path), collection, name)
+
+
+def add_cloud(
+    cloud: GaussianCloud, collection: bpy.types.Collection, name: str
+) -> bpy.types.Object:
+    """A cloud as an object whose own space is the cloud's."""
+    thing = bpy.data.objects.new(name, splat_data.new_data(name, cloud))
     collection.objects.link(thing)
     splat_display.add_display(thing)
     return thing
+
+
+def replace_cloud(thing: bpy.types.Object, cloud: GaussianCloud) -> None:
+    """Give an object other splats, in its own space."""
+    splat_data.write_cloud(thing.data, cloud)
+    splat_display.add_display(thing)
+
+
+def upgrade(thing: bpy.types.Object) -> bpy.types.Object:
+    """Bring splats of an older release, or of an older Blender, to what is best here.
+
+    Returns:
+        the object, which is another one where they became native.
+    """
+    if splat_data.has_native() and not splat_data.is_native(thing):
+        cloud = splat_data.read_cloud(thing.data)
+        former, kept = thing, thing.name
+        thing = bpy.data.objects.new(kept, splat_data.new_data(thing.data.name, cloud))
+        _take_place(thing, former)
+        thing.name = kept
+    splat_display.add_display(thing)
+    return thing
+
+
+def _take_place(thing: bpy.types.Object, former: bpy.types.Object) -> None:
+    """Put one object where another stands, children and collections included, and remove that."""
+    for collection in former.users_collection:
+        collection.objects.link(thing)
+    thing.parent, thing.matrix_parent_inverse = former.parent, former.matrix_parent_inverse
+    thing.matrix_basis = former.matrix_basis
+    thing.hide_render = former.hide_render
+    for key, value in former.items():
+        thing[key] = value
+    for child in former.children:
+        inverse = child.matrix_parent_inverse.copy()
+        child.parent = thing
+        child.matrix_parent_inverse = inverse
+    bpy.data.objects.remove(former)
 
 
 def _read(path: Path) -> GaussianCloud:
@@ -51,38 +86,15 @@ def _read(path: Path) -> GaussianCloud:
         raise BadFile(f"{path} cannot be read: {error.strerror}", "check the path") from error
 
 
-def _fill(data: bpy.types.Mesh, cloud: GaussianCloud) -> None:
-    data.vertices.add(len(cloud))
-    data.attributes["position"].data.foreach_set("vector", cloud.means.reshape(-1))
-    base = np.concatenate([cloud.sh[:, 0], cloud.opacities[:, None]], axis=1)
-    _add_attribute(data, SCALE, "FLOAT_VECTOR", cloud.scales)
-    _add_attribute(data, ROTATION, "QUATERNION", cloud.rotations)
-    _add_attribute(data, BASE, _four_floats(), base)
-    for index in range(1, cloud.sh.shape[1]):
-        _add_attribute(data, HIGHER.format(index - 1), "FLOAT_VECTOR", cloud.sh[:, index])
-
-
-def _four_floats() -> str:
-    """The attribute type of ``radiance:base``: native from 5.2 on, a colour before."""
-    kinds = bpy.types.Attribute.bl_rna.properties["data_type"].enum_items
-    return "FLOAT4" if "FLOAT4" in kinds else "FLOAT_COLOR"
-
-
-def _add_attribute(data: bpy.types.Mesh, name: str, kind: str, values: np.ndarray) -> None:
-    # Filled at once: before 5.2 the next attribute invalidates this one's handle.
-    attribute = data.attributes.new(name, kind, "POINT")
-    member = {"FLOAT_COLOR": "color", "QUATERNION": "value"}.get(kind, "vector")
-    attribute.data.foreach_set(member, np.ascontiguousarray(values, np.float32).reshape(-1))
-
-
 def prepare_cycles(scene: bpy.types.Scene) -> list[str]:
     """Raise the scene's limits where Cycles could not draw splats, and say what was raised.
 
     A ray passes dozens of splats; Cycles' own limit of 8 transparent bounces leaves dark holes.
-    Nothing is lowered, and a scene that is ready, or has no Cycles, is left alone.
+    Nothing is lowered, and a scene that is ready, or has no Cycles, is left alone. Splats that
+    Blender draws itself need none of it.
     """
     cycles = getattr(scene, "cycles", None)
-    if cycles is None:
+    if cycles is None or splat_data.has_native():
         return []
     notes = []
     for name, title in (

@@ -39,6 +39,8 @@ def values(data: bpy.types.Mesh, name: str) -> np.ndarray:
 
 
 def evaluated(thing: bpy.types.Object) -> bpy.types.Mesh:
+    """What a render sees: viewports do not show the quads."""
+    thing.modifiers[0].show_viewport = True
     return thing.evaluated_get(bpy.context.evaluated_depsgraph_get()).data
 
 
