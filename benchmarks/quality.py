@@ -113,7 +113,7 @@ def table(scores: dict[str, Any]) -> list[list[str]]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds bench.py")
-    parser.add_argument("--reconstructor", default="inflate")
+    parser.add_argument("--reconstructor", default="embedded")
     parser.add_argument("--preset", default="standard", choices=sorted(settings.PRESETS))
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--only", help="objects, joined by commas")

@@ -264,6 +264,8 @@ def _finish(folder: Path, written: list[Path], zipped: bool) -> None:
         ran = f"{choice.ran:10}" if choice else " " * 10
         why = f"  ({choice.why})" if choice and choice.why else ""
         print(f"  {stage:14} {ran} {seconds.wall_seconds:6.1f} s{why}")
+    for warning in about.warnings:
+        print(f"  {warning}")
     print(f"  {about.object.faces} triangles, {about.object.gaussians} splats")
     print(f"{folder.resolve()}{os.sep}")
     for path in written:

@@ -23,6 +23,7 @@ import PIL.Image
 import PIL.ImageCms
 
 from .errors import BadImage
+from .focal_length import exif_of, focal_pixels
 from .types import Image
 
 log = logging.getLogger(__name__)
@@ -76,19 +77,21 @@ def read(source: Path | str | bytes) -> Image:
     with _warnings_logged(name):
         picture = _open(name, data)
         _check_header(name, picture)
-        return Image(np.asarray(_decode(name, picture)))
+        rgba = np.asarray(_decode(name, picture))
+        return Image(rgba, focal_pixels(picture.getexif(), *picture.size))
 
 
 def write_png(image: Image, path: Path | None = None) -> bytes:
     """Encode as PNG, and write it to ``path`` if one is given.
 
     The same picture gives the same bytes. RGB if every pixel is opaque, else RGBA with straight
-    alpha and the colours under alpha 0 kept.
+    alpha and the colours under alpha 0 kept; a known focal length is kept as well.
     """
     opaque = bool((image.rgba[..., 3] == 255).all())
     pixels = np.ascontiguousarray(image.rgba[..., :3]) if opaque else image.rgba
     stream = io.BytesIO()
-    PIL.Image.fromarray(pixels).save(stream, "PNG", compress_level=1)
+    exif = exif_of(image.focal_length) if image.focal_length else None
+    PIL.Image.fromarray(pixels).save(stream, "PNG", compress_level=1, exif=exif)
     data = stream.getvalue()
     if path is not None:
         path.write_bytes(data)

@@ -91,6 +91,8 @@ def _run(image: Image, settings: Settings, progress: Progress, prompt: Prompt) -
         prompt=prompt,
         choices=choices,
         timings=timings,
+        estimates=made.estimates,
+        warnings=(made.warning,) if made.warning else (),
     )
 
 
@@ -107,7 +109,7 @@ def cut_out(
     log.info("cut-out by %s: %s", choice.ran, choice.why or "asked for")
     matte, own = _backend("matte", choice.ran, settings, progress)
     found = _with_room("matte", choice.ran, lambda: matte(image, prompt, own, progress))
-    cutout = hold_to_prompt(found, prompt)
+    cutout = replace(hold_to_prompt(found, prompt), focal_length=image.focal_length)
     progress(1.0, "cut out", preview=cutout)
     return cutout, choice
 

@@ -33,6 +33,7 @@ BUILTIN: dict[str, dict[str, str]] = {
         "blip2": "glimpse3d.captions.blip2:Blip2",
     },
     "reconstructor": {
+        "embedded": "glimpse3d.reconstructors.embedded.backend:Embedded",
         "inflate": "glimpse3d.reconstructors.inflate:Inflate",
         "triposr": "glimpse3d.reconstructors.triposr.backend:TripoSRReconstructor",
         "relief": "glimpse3d.reconstructors.relief:Relief",

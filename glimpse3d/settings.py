@@ -97,7 +97,7 @@ class Settings:
     preset: str = option("standard", "quality", choices=("draft", "standard", "high"))
     matte: str = option("auto", "cut-out backend")
     depth: str = option("dpt", "depth estimator, for what is made from depth")
-    reconstructor: str = option("inflate", "reconstruction backend")
+    reconstructor: str = option("embedded", "reconstruction backend")
     detail: str = option(
         "none", "what refines the front: the picture's depth, or nothing", choices=DETAILS
     )

@@ -1,6 +1,7 @@
 """The silhouette as a coarse grid can hold it.
 
-Owns what becomes of parts thinner than a grid cell: they are widened to one instead of being lost.
+Owns how fine a grid it gets, and what becomes of parts thinner than a cell: they are widened to one
+instead of being lost.
 Must not know fields or meshes.
 """
 
@@ -17,6 +18,19 @@ from .types import Image
 
 # Parts of fewer grid cells across than this would break up in the grid.
 _THINNEST = 1.3
+# Grid cells for slim subjects, at most this many times those of a square one.
+_MOST_FINER = 3
+
+
+def cells_along(cutout: Image, asked: int) -> int:
+    """More grid cells for slim subjects: they fill less of the grid, and need more across.
+
+    Raises:
+        NoForeground: the cut-out is empty.
+    """
+    left, top, right, bottom = subject_box(cutout)
+    sides = sorted((right - left, bottom - top))
+    return round(asked * min(np.sqrt(sides[1] / sides[0]), _MOST_FINER))
 
 
 def crop(cutout: Image, resolution: int) -> Frame:

@@ -91,7 +91,8 @@ def two_sheet(
         camera: took ``front``; same pixel grid.
         front: the cut-out, any size.
         back: the far side seen through the same camera, as if the front were away, on a grid of
-            the same proportions; alpha says where it is known. With ``Twins`` it has the front's
+            the same proportions; alpha says where it is known. At the silhouette, where the
+            sheets meet, it takes the front's colours. With ``Twins`` it has the front's
             colours at their places; with None the front's at the same pixels, softened.
         size: longest side of the texture in pixels, at most; it is never enlarged.
         progress: told of each step.
@@ -108,7 +109,8 @@ def two_sheet(
     painted = _sheet(front, window, 1.0)
     progress(0.5, "painting the far side")
     if isinstance(back, Image):
-        far = _sheet(back, window, back.width / front.width)[..., :3]
+        said = _sheet(back, window, back.width / front.width)[..., :3]
+        far = _joined(painted[..., :3], said, painted[..., 3])
     elif isinstance(back, Twins):
         far = painted[..., :3]
     else:
@@ -170,11 +172,14 @@ def _softened(painted: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     small = cv2.resize(painted, None, fx=shrink, fy=shrink, interpolation=cv2.INTER_AREA)
     sigma = _BACK_BLUR * longest * shrink
     soft = cv2.GaussianBlur(small, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)
-    soft = cv2.resize(soft, alpha.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    inside = (alpha >= 128).astype(np.uint8)
-    away = distance_inside(inside > 0)
-    weight = np.clip(away / (_RIM * longest), 0, 1)[..., None]
-    mixed: np.ndarray = np.rint(painted * (1 - weight) + soft * weight).astype(np.uint8)
+    return _joined(painted, cv2.resize(soft, alpha.shape[::-1]), alpha)
+
+
+def _joined(painted: np.ndarray, far: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """(H, W, 3) uint8: the far side, which goes over into the front at the silhouette."""
+    away = distance_inside(alpha >= 128)
+    weight = np.clip(away / (_RIM * max(alpha.shape)), 0, 1)[..., None]
+    mixed: np.ndarray = np.rint(painted * (1 - weight) + far * weight).astype(np.uint8)
     return mixed
 
 

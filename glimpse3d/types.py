@@ -44,9 +44,11 @@ class Image:
 
     Attributes:
         rgba: (H, W, 4) uint8, sRGB, straight alpha, top row first.
+        focal_length: of the lens that took it, in pixels of this picture; 0 if unknown.
     """
 
     rgba: np.ndarray
+    focal_length: float = 0.0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rgba", _array("rgba", self.rgba, np.uint8, None, None, 4))
@@ -299,10 +301,15 @@ class Reconstruction:
         mesh: in the house frame, centred on the origin, longest side 1.
         camera: the camera of the picture that it was given, on that picture's pixel grid, in the
             same frame; azimuth 0, so it stands in the plane x = 0 on the -Y side.
+        estimates: what the reconstructor found or assumed about the picture, by name: angles in
+            degrees (``field_of_view``, ``elevation``), ``confidence`` from 0 to 1.
+        warning: one sentence for people, if there is something that they should know.
     """
 
     mesh: Mesh
     camera: Camera
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -344,6 +351,8 @@ class Result:
         settings: as they were used.
         choices: stage -> which backend ran.
         timings: stage -> seconds.
+        estimates: what was found or assumed about the picture, see ``Reconstruction``.
+        warnings: sentences for people.
     """
 
     mesh: Mesh
@@ -357,3 +366,5 @@ class Result:
     views: tuple[View, ...] = ()
     choices: Mapping[str, Choice] = field(default_factory=dict)
     timings: Mapping[str, Timing] = field(default_factory=dict)
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()

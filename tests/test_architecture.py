@@ -107,7 +107,8 @@ ALLOWED = {
     "glimpse3d.formats": Row(
         ("numpy",), ("glimpse3d.coords", "glimpse3d.errors", "glimpse3d.formats", "glimpse3d.types")
     ),
-    "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), CONTRACTS),
+    "glimpse3d.focal_length": Row(("PIL",), ()),
+    "glimpse3d.pictures": Row(("PIL", "numpy", "pillow_heif"), (*CONTRACTS, "glimpse3d")),
     "glimpse3d.pipeline": Row(("numpy",), (*CONTRACTS, *PIPELINE)),
     "glimpse3d.warm": Row((), ("glimpse3d.plugins", "glimpse3d.stages")),
     "glimpse3d.cuda_errors": Row((), ()),
@@ -146,6 +147,9 @@ ALLOWED = {
     ),
     "glimpse3d.reconstructors": Row(
         (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
+    ),
+    "glimpse3d.reconstructors.embedded": Row(
+        COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.embedded_weights", "glimpse3d.reconstructors")
     ),
     "glimpse3d.reconstructors.triposr": Row(
         (*COMPUTE, "safetensors", "torch", "torchmcubes", "xatlas", "yaml"),

@@ -1,9 +1,10 @@
-"""From a checkpoint to the file that the product runs: ONNX with float16 weights.
+"""From a checkpoint to the file that the product runs, ONNX with float16 weights, and its card.
 
 Owns the file's inputs, outputs and metadata, and the comparison with torch. Must not know training.
 
 Weights are stored as float16 and cast to float32 where they are used, so that the file is small
-and any runtime computes in float32. ``python -m training.export CHECKPOINT OUT.onnx``.
+and any runtime computes in float32.
+``python -m training.export run/last.pt glimpse3d/data/reconstructor.onnx``.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from . import frustum
+from .card import command_line, last_scores, write_card
 from .network import CHANNELS, Reconstructor
 
 SMALLEST = 256  # weights with fewer numbers stay float32
 INPUTS = ("picture", "tangent")
 OUTPUTS = ("occupancy", "back", "elevation")
+DATA = "shapes drawn by the programs in training/shapes, pictured by training/render.py, no others"
 log = logging.getLogger(__name__)
 
 
@@ -121,6 +124,10 @@ def main() -> None:
     network, known = load(options.checkpoint)
     digest = export(network, known, options.out)
     noise = np.random.default_rng(0).random((2, CHANNELS, frustum.IMAGE, frustum.IMAGE), np.float32)
+    command = command_line("training.train", known, ("minutes", "width", "batch", "rate", "uses"))
+    scores = ("held_iou", "held_occupancy", "seen_iou", "seen_occupancy")
+    logged = last_scores(options.checkpoint.with_name("log.csv"), scores)
+    write_card(options.out, DATA, command, known["step"], logged)
     size = options.out.stat().st_size / 1e6
     log.info("%s: %.1f MB, sha256 %s", options.out, size, digest)
     log.info("largest differences from torch: %s", difference(network, options.out, noise))

@@ -7,11 +7,9 @@ Owns that file's input, output and metadata; how weights are halved is ``export`
 from __future__ import annotations
 
 import argparse
-import csv
 import hashlib
 import json
 import logging
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +17,15 @@ import onnx
 import torch
 from onnx import helper
 
+from .card import command_line, last_scores, write_card
 from .cutouts import SIZE
 from .export import halve
 from .matte_network import CutoutNetwork
 
+DATA = (
+    "subjects and backgrounds drawn by the programs in training/, and crops of four photographs"
+    " in the public domain that ship with scikit-image (training/backgrounds.py)"
+)
 log = logging.getLogger(__name__)
 
 
@@ -66,27 +69,6 @@ def export(network: CutoutNetwork, known: dict[str, object], out: Path) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def write_card(out: Path, digest: str, known: dict[str, object], log_file: Path) -> None:
-    """Write ``<name>.json`` beside the file: what ``glimpse3d.embedded_weights`` compares with."""
-    scores: dict[str, str] = {}
-    if log_file.exists():
-        with log_file.open(newline="") as file:
-            scores = list(csv.DictReader(file))[-1]
-    card = {
-        "sha256": digest,
-        "size": out.stat().st_size,
-        "licence": "GPL-3.0-or-later",
-        "data": "subjects and backgrounds drawn by the programs in training/, and crops of four "
-        "photographs in the public domain that ship with scikit-image (training/backgrounds.py)",
-        "command": "python -m training.train_matte "
-        + " ".join(f"--{name} {known[name]}" for name in ("minutes", "batch", "rate", "coarse")),
-        "date": datetime.now(UTC).date().isoformat(),
-        "steps": known["step"],
-        "scores": {name: float(scores[name]) for name in ("held_iou", "seen_iou") if scores},
-    }
-    out.with_suffix(".json").write_text(json.dumps(card, indent=1) + "\n", "utf-8")
-
-
 def difference(network: CutoutNetwork, path: Path, picture: np.ndarray) -> float:
     """The largest difference in probability between torch and the file.
 
@@ -113,7 +95,9 @@ def main() -> None:
     digest = export(network, known, options.out)
     side = side_of(known)
     noise = np.random.default_rng(0).random((2, 3, side, side), np.float32)
-    write_card(options.out, digest, known, options.checkpoint.with_name("log.csv"))
+    command = command_line("training.train_matte", known, ("minutes", "batch", "rate", "coarse"))
+    scores = last_scores(options.checkpoint.with_name("log.csv"), ("held_iou", "seen_iou"))
+    write_card(options.out, DATA, command, known["step"], scores)
     log.info("%s: %d bytes, sha256 %s", options.out, options.out.stat().st_size, digest)
     log.info("largest difference from torch: %.2g", difference(network, options.out, noise))
 

@@ -128,6 +128,8 @@ def _describe(result: Result, folder: Path, timings: dict[str, Timing]) -> manif
         mask=None if result.prompt.mask is None else MASK,
         choices={**result.choices, "turntable": DRAWN_BY},
         timings=timings,
+        estimates=result.estimates,
+        warnings=result.warnings,
         versions=versions(),
         files={
             path.name: manifest.FileEntry(path.stat().st_size, sha256_of(path))

@@ -69,6 +69,9 @@ class Manifest:
         settings: as ``settings.to_dict`` gives them.
         choices: stage -> what was asked for and what ran.
         timings: stage -> seconds.
+        estimates: what was found or assumed about the picture, numbers by name; see
+            ``types.Reconstruction``. Absent in older files.
+        warnings: sentences for people. Absent in older files.
         versions: package -> version; ``python`` among them.
         files: name -> entry, all but the manifest itself.
     """
@@ -82,6 +85,8 @@ class Manifest:
     mask: str | None = None
     choices: Mapping[str, Choice] = field(default_factory=dict)
     timings: Mapping[str, Timing] = field(default_factory=dict)
+    estimates: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, FileEntry] = field(default_factory=dict)
 
@@ -128,6 +133,8 @@ def to_bytes(manifest: Manifest) -> bytes:
             stage: {"wall_seconds": each.wall_seconds, "cpu_seconds": each.cpu_seconds}
             for stage, each in manifest.timings.items()
         },
+        "estimates": {name: float(value) for name, value in manifest.estimates.items()},
+        "warnings": list(manifest.warnings),
         "versions": dict(manifest.versions),
         "files": {
             name: {"bytes": each.bytes, "sha256": each.sha256}
@@ -171,6 +178,8 @@ def from_bytes(data: bytes) -> Manifest:
         mask=None if _is_none(prompt, "mask") else _known_file(prompt, "mask", files),
         choices={stage: _choice(stage, each) for stage, each in _entries(value, "choices")},
         timings={stage: _timing(stage, each) for stage, each in _entries(value, "timings")},
+        estimates=_estimates(value),
+        warnings=_warnings(value),
         versions={name: _string(name, each) for name, each in _entries(value, "versions")},
         files=files,
     )
@@ -181,6 +190,18 @@ def _entries(value: Any, name: str) -> list[tuple[str, Any]]:
     if len(found) > MAX_ENTRIES:
         raise BadFile(f"{name!r} of the manifest has more than {MAX_ENTRIES} entries")
     return [(_string("a name", each), found[each]) for each in found]
+
+
+def _estimates(value: Any) -> dict[str, float]:
+    found = _entries(value, "estimates") if "estimates" in value else []
+    return {name: float(member({name: each}, name, float, "estimates")) for name, each in found}
+
+
+def _warnings(value: Any) -> tuple[str, ...]:
+    found = member(value, "warnings", list) if "warnings" in value else []
+    if len(found) > MAX_ENTRIES:
+        raise BadFile(f"'warnings' of the manifest has more than {MAX_ENTRIES} entries")
+    return tuple(_string("a warning", each) for each in found)
 
 
 def _string(what: str, value: Any) -> str:

@@ -11,8 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from .. import silhouette
-from ..distance import distance_inside
-from ..framing import Frame, subject_box
+from ..framing import Frame
 from ..isosurface import drop_debris, extract
 from ..placement import place
 from ..progress import Progress
@@ -30,13 +29,8 @@ _DEBRIS = 1e-4
 _FACES_OF_A_PIECE = 16
 # Pixels and layers around the subject.
 _MARGIN = 2
-# Grid cells for slim subjects, at most this many times those of a square one.
-_MOST_FINER = 3
 # Layers of the grid, at most this many times its resolution; a deeper volume gets coarser ones.
 _MOST_LAYERS = 2
-# Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
-# beyond it is a part of its own, and reaches as far into the solid that it hangs on.
-_JITTER = 1.5
 # Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
 # a symmetric outline and a turned one look alike.
 _LEAST_ELEVATION = 5.0
@@ -67,7 +61,7 @@ def reconstruct(
     Raises:
         NoForeground: the cut-out is empty.
     """
-    resolution = _resolution(cutout, settings.resolution)
+    resolution = silhouette.cells_along(cutout, settings.resolution)
     surface = _surface(cutout, settings, resolution, detail.faces, progress)
     # Holes and pieces need faces. Where so few do not do, a coarser grid has less of them.
     while 0 < detail.faces < len(surface.faces) and resolution > 4:
@@ -82,13 +76,6 @@ def reconstruct(
     with progress.stage("texture", share=0.3) as painting:
         mesh = two_sheet(bare, camera, cutout, twins, detail.texture_size, painting)
     return Reconstruction(mesh, camera)
-
-
-def _resolution(cutout: Image, asked: int) -> int:
-    """More grid cells for slim subjects: they fill less of the grid, and need more across."""
-    left, top, right, bottom = subject_box(cutout)
-    sides = sorted((right - left, bottom - top))
-    return round(asked * min(np.sqrt(sides[1] / sides[0]), _MOST_FINER))
 
 
 def _surface(
@@ -137,21 +124,9 @@ def fill(
     reach = min(reach[0], turned[0]), max(reach[1], turned[1])
     block = _deep_enough(block, reach, frustum.pixel)
     inflated = medial.field(block, balls)
-    whole = _completed(revolution.field(block, profile), inflated, block.alpha >= 0.5)
+    turned_field = revolution.field(block.frustum, block, profile)
+    whole = revolution.completed(turned_field, inflated, block.alpha >= 0.5)
     return block, whole, profile
-
-
-def _completed(turned: np.ndarray, inflated: np.ndarray, solid: np.ndarray) -> np.ndarray:
-    """The turned solid, and what its silhouette leaves out, a handle or a corner, inflated.
-
-    Only there: beside a lid's rim, which lies far behind the plane, it would raise a fin.
-    """
-    missing = solid & ~(turned < 0).any(axis=0)
-    inner = distance_inside(missing) > _JITTER
-    if not inner.any():
-        return turned
-    away = distance_inside(~inner)
-    return np.minimum(turned, np.maximum(inflated, away - 2 * _JITTER))
 
 
 def _block(alpha: np.ndarray, settings: InflateSettings) -> Block:

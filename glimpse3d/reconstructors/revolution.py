@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from ..distance import distance_inside
 from .frustum import Block, Frustum
 
 # The solid is taken where its silhouette covers the picture's with at least this IoU.
@@ -20,6 +21,9 @@ _ANGLES = 64
 # Drawn polygons cover their outline's pixels: pixels of a finer grid are less of an excess.
 _FINER = 4
 _RADIUS_STEP = 1.0
+# Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
+# beyond it is a part of its own, and reaches as far into the solid that it hangs on.
+_JITTER = 1.5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,17 +151,33 @@ def _end(heights: np.ndarray, radii: np.ndarray, last: int) -> np.ndarray:
     return rest
 
 
+def depths(frustum: Frustum, profile: Profile) -> tuple[float, float]:
+    """The solid's least and greatest depth."""
+    rings = _solid_rings(frustum, profile)
+    return float(rings[..., 2].min()), float(rings[..., 2].max())
+
+
+def _solid_rings(frustum: Frustum, profile: Profile) -> np.ndarray:
+    solid = profile.radii > 0
+    return _rings(frustum, profile.column, profile.heights[solid], profile.radii[solid])
+
+
 def reach(frustum: Frustum, profile: Profile) -> tuple[float, float]:
     """The least and the greatest of the solid's depths over the upright plane's."""
-    solid = profile.radii > 0
-    rings = _rings(frustum, profile.column, profile.heights[solid], profile.radii[solid])
+    rings = _solid_rings(frustum, profile)
     factors = rings[..., 2] / frustum.plane_depths(rings[..., 1] / rings[..., 2])
     return float(factors.min()), float(factors.max())
 
 
-def field(block: Block, profile: Profile) -> np.ndarray:
-    """(D, H, W) float32 distance to the solid in pixels, negative inside."""
-    frustum, depth = block.frustum, block.depths
+def field(frustum: Frustum, block: Block, profile: Profile) -> np.ndarray:
+    """(D, H, W) float32 distance to the solid in pixels, negative inside.
+
+    Args:
+        frustum: in which the profile was found.
+        block: where the distances are wanted; its layers need not be parallel to the axis.
+        profile: of the solid.
+    """
+    depth = block.depths
     up, away = frustum.up, frustum.away
     y, z = block.y * depth - frustum.row, depth - 1.0
     height = y * up[1] + z * up[2]
@@ -168,6 +188,24 @@ def field(block: Block, profile: Profile) -> np.ndarray:
     side = np.hypot(block.x * depth - profile.column, distance) - radius
     field = np.maximum(side, np.maximum(lowest - height, height - highest))
     return (field / frustum.pixel).astype(np.float32)
+
+
+def completed(turned: np.ndarray, other: np.ndarray, solid: np.ndarray) -> np.ndarray:
+    """The turned solid, and what its silhouette leaves out, a handle or a corner, as ``other``.
+
+    Only there: beside a lid's rim, which lies far behind the plane, it would raise a fin.
+
+    Args:
+        turned: (D, H, W) distance in pixels, negative inside.
+        other: likewise, of the whole subject.
+        solid: (H, W) bool, the silhouette.
+    """
+    missing = solid & ~(turned < 0).any(axis=0)
+    inner = distance_inside(missing) > _JITTER
+    if not inner.any():
+        return turned
+    away = distance_inside(~inner)
+    return np.minimum(turned, np.maximum(other, away - 2 * _JITTER))
 
 
 def opposite(frustum: Frustum, profile: Profile, points: np.ndarray) -> np.ndarray:

@@ -105,7 +105,7 @@ def test_nothing_is_fetched_until_someone_says_so_and_then_what_waited_goes_on(
         tiny_model.SIZE, "",
     )  # fmt: skip
     names = [each.name for each in session.weights.methods]
-    assert names[:2] == ["inflate", "triposr"] and "tiny" in names
+    assert names[:3] == ["embedded", "inflate", "triposr"] and "tiny" in names
     assert session.weights.wanted("inflate") is None
     job = refused(session)
     other = session.book.add(picture(), {**TINY, "reconstructor": "patient"}, "other")
