@@ -30,8 +30,8 @@ MATHS = tuple(
         "depth.confidence", "depth.conversion",
         "depth.reprojection", "depth.subject", "depth.variance", "depth.view_alignment", "device",
         "distance", "formats", "framing", "fusion", "isosurface", "marching_cubes", "mesh_raster",
-        "models", "oriented_points", "pixel_values", "placement", "poisson", "reader_weights",
-        "silhouette", "simplify", "texture", "unwrap", "weights",
+        "models", "oriented_points", "outline", "pixel_values", "placement", "poisson",
+        "reader_weights", "silhouette", "simplify", "texture", "unwrap", "weights",
     )
 )  # fmt: skip
 COMPUTE = ("PIL", "cv2", "llvmlite", "numba", "numpy", "scipy", "skimage")
@@ -147,9 +147,6 @@ ALLOWED = {
     ),
     "glimpse3d.reconstructors": Row(
         (*COMPUTE, "onnxruntime"), (*CONTRACTS, *MATHS, "glimpse3d.reconstructors")
-    ),
-    "glimpse3d.reconstructors.embedded": Row(
-        COMPUTE, (*CONTRACTS, *MATHS, "glimpse3d.embedded_weights", "glimpse3d.reconstructors")
     ),
     "glimpse3d.reconstructors.triposr": Row(
         (*COMPUTE, "safetensors", "torch", "torchmcubes", "xatlas", "yaml"),

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from glimpse3d.reconstructors.medial import half_thickness
+from glimpse3d.outline.medial import half_thickness
 
 from . import frustum
 from .data import Batch, batches, collect, held_out, read_shard, sample, write_shard

@@ -13,14 +13,14 @@ import numpy as np
 from .. import silhouette
 from ..framing import Frame
 from ..isosurface import drop_debris, extract
+from ..outline import medial, revolution
+from ..outline.frustum import Block, Frustum
 from ..placement import place
 from ..progress import Progress
 from ..simplify import simplify
 from ..stages import Detail
 from ..texture import Twins, two_sheet
 from ..types import Camera, Image, Mesh, Reconstruction
-from . import medial, revolution
-from .frustum import Block, Frustum
 from .inflate import InflateSettings
 
 # A piece smaller than this part of the largest one's volume is debris of the cut-out.

@@ -15,7 +15,7 @@ import numpy as np
 
 from ... import embedded_weights
 from ...errors import BackendUnavailable
-from ..medial import half_thickness
+from ...outline.medial import half_thickness
 from .solid import chances, expected_overlap, levels
 
 NAME = "reconstructor"

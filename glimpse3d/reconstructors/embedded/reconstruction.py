@@ -14,14 +14,14 @@ import numpy as np
 from ... import silhouette
 from ...framing import Frame, frame
 from ...isosurface import drop_debris, extract
+from ...outline import revolution
+from ...outline.frustum import Block, Frustum
 from ...placement import place
 from ...progress import Progress
 from ...simplify import simplify
 from ...stages import Detail
 from ...texture import Twins, two_sheet
 from ...types import Camera, Image, Mesh, Reconstruction
-from .. import revolution
-from ..frustum import Block, Frustum
 from . import volume
 from .backend import EmbeddedSettings
 from .network import Grid, Network, Prediction

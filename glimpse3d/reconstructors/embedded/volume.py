@@ -11,7 +11,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from ..frustum import Block, Frustum
+from ...outline.frustum import Block, Frustum
 from .network import Grid
 from .solid import levels
 

@@ -1,4 +1,4 @@
-"""The grid on which ``inflate`` models: pixels of a crop times depths along their rays.
+"""A cropped picture's rays, cut into layers, and the upright plane through its subject.
 
 Owns the geometry of that grid and of the upright plane in it. Camera space has OpenCV axes (x
 right, y down, z forward), the reference depth is 1. Must not know how a field is filled.
