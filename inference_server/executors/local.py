@@ -126,9 +126,9 @@ class Slot:
         if job:
             log.warning("the worker %s %s at job %s", self.name, how, job.hex())
             return [{"type": "lost", "job": job, "how": how, "counts": True}]
-        if was == "starting":
+        if was != "ending":
             self.backoff.failed(time.monotonic())
-            log.error("the worker %s %s before it was ready", self.name, how)
+            log.error("the worker %s %s while it was %s", self.name, how, was)
         return []
 
     def stop(self) -> None:
