@@ -143,8 +143,9 @@ class Artifacts:
             ) from error
 
     def remove_result(self, job: bytes) -> None:
-        """Delete a job's files, if there are any."""
-        shutil.rmtree(self.result(job), ignore_errors=True)
+        """Delete a job's files, if there are any, and what a process left that was killed."""
+        for path in (self.result(job), *self._results.glob(f".{job.hex()}.*")):
+            shutil.rmtree(path, ignore_errors=True)
 
     def clean(self, succeeded: set[bytes], wanted: set[bytes]) -> None:
         """After a restart: drop what no job owns, and uploads that nobody asked for in a week."""

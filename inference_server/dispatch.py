@@ -212,6 +212,7 @@ class Dispatcher:
 
     def _lost(self, row: Row, how: str, stalled: bool = False, counts: bool = True) -> None:
         """Its process is gone: cancelled, again, or the end of its attempts."""
+        self._artifacts.remove_result(row.id)  # it may have died between two files
         if row.cancel:
             self._store.cancelled(row.id)
         elif row.attempt < MAX_ATTEMPTS or not counts:

@@ -191,6 +191,7 @@ class Jobs:
             "finished": sum(counts.get(state, 0) for state in FINAL),
             "worker": _overall([each["state"] for each in workers]),
             "workers": workers,
+            "trouble": self.dispatcher.executor.trouble[:2000],
             "disk_free": self.artifacts.free_bytes(),
             "waited": self._store.longest_wait(time.time()),
             "memory": resident_bytes(),

@@ -148,6 +148,7 @@ MESSAGES: dict[str, Kind] = {
                        "queued": _SIZE, "running": _SIZE, "finished": _SIZE,
                        "worker": Field(str, among=_WORKER_STATES),
                        "workers": _maybe(list, 0, 1024, rows=_WORKER),
+                       "trouble": _maybe(str, 0, 2000),
                        "disk_free": _SIZE, "waited": _maybe(float, 0, 1e11),
                        "memory": _maybe(int, 0, 2**53), "refused": _maybe(int, 0, 2**53)}),
     "error": Kind(127, {**_PROBLEM, "retry_after": _maybe(float, 0, 86400),

@@ -47,6 +47,7 @@ JOB_BUTTONS = {
     "not_found": _RETRY,
     "output_failed": _RETRY,
     "out_of_memory": Button("glimpse3d.retry_job", "Try Again as Draft"),
+    "stalled": _RETRY,
     "weights_missing": _RETRY,
     "worker_lost": _RETRY,
 }

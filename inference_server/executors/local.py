@@ -21,6 +21,7 @@ from .interface import Backoff, Event, Task, WorkerOptions, WorkerState
 log = logging.getLogger(__name__)
 
 START_SECONDS = 300.0  # a process that does not get ready in this time never will
+STAND_IN_SECONDS = 0.25  # after a cancel that is not heeded another process warms up meanwhile
 MAX_STARTS = 3  # processes that never get ready are an error and not a loop
 
 
@@ -46,18 +47,26 @@ class Slot:
         self._options = replace(options, share=device.share)
         self._child: Child | None = None
         self._since = 0.0
+        self._asked: float | None = None  # when the job was asked to stop
+        self._stand_in: Child | None = None
+        self._leaving: list[Child] = []
 
     def spawn(self) -> None:
         """Start its process, if there is none and it is time."""
         if self._child is None and self.may_start():
-            name = f"glimpse3d worker {self.name}"
-            try:
-                self._child = Child(worker.main, name, self._device.environment, self._options)
-            except OSError as error:  # no memory or no processes left
-                self.backoff.failed(time.monotonic())
-                log.error("the worker %s cannot be started: %s", self.name, error)
-                return
-            self.state, self._since = "starting", time.monotonic()
+            self._child = self._started()
+            self.state = "starting" if self._child else "none"
+
+    def _started(self) -> Child | None:
+        name = f"glimpse3d worker {self.name}"
+        try:
+            child = Child(worker.main, name, self._device.environment, self._options)
+        except OSError as error:  # no memory or no processes left
+            self.backoff.failed(time.monotonic())
+            log.error("the worker %s cannot be started: %s", self.name, error)
+            return None
+        self._since = time.monotonic()
+        return child
 
     def may_start(self) -> bool:
         """Whether enough time went by since the last process that never got ready."""
@@ -81,6 +90,7 @@ class Slot:
             self._child.kill("was stopped")
         else:
             self._child.send({"type": "cancel", "job": self.job})
+            self._asked = self._asked or time.monotonic()
 
     def retire(self) -> None:
         """End its process if that is idle."""
@@ -91,6 +101,7 @@ class Slot:
     def events(self) -> list[Event]:
         """What its process said, and whether it ended."""
         found: list[Event] = []
+        self._look_after_stand_in()
         if self._child is None:
             return self._ended("could not be started") if self.job else found
         for data in self._child.receive():
@@ -103,6 +114,17 @@ class Slot:
         if how := self._child.ended():
             found += self._ended(how)
         return found
+
+    def _look_after_stand_in(self) -> None:
+        """Have another process ready by the time at which this one is ended for not stopping."""
+        self._leaving = [each for each in self._leaving if not each.ended()]
+        asked = self._asked is not None and time.monotonic() - self._asked >= STAND_IN_SECONDS
+        if asked and self._stand_in is None and self._options.warm:
+            self._stand_in = self._started()
+        if self._asked is None and self._stand_in is not None:  # it stopped after all
+            self._stand_in.kill("was not needed")
+            self._leaving.append(self._stand_in)
+            self._stand_in = None
 
     def _heard(self, message: Event) -> list[Event]:
         kind = message["type"]
@@ -117,25 +139,27 @@ class Slot:
             self._child.kill(message["how"])
             return []
         if kind in reports.ENDS:
-            self.state, self.job = "idle", b""
+            self.state, self.job, self._asked = "idle", b"", None
         return [message]
 
     def _ended(self, how: str) -> list[Event]:
         job, was, self.job = self.job, self.state, b""
-        self._child, self.state = None, "none"
+        self._child, self._stand_in, self._asked = self._stand_in, None, None
+        self.state = "starting" if self._child else "none"
         if job:
             log.warning("the worker %s %s at job %s", self.name, how, job.hex())
             return [{"type": "lost", "job": job, "how": how, "counts": True}]
-        if was == "starting":
+        if was != "ending":
             self.backoff.failed(time.monotonic())
-            log.error("the worker %s %s before it was ready", self.name, how)
+            log.error("the worker %s %s while it was %s", self.name, how, was)
         return []
 
     def stop(self) -> None:
         """End its process, if there is one, and wait until it has."""
-        if self._child is not None:
-            self._child.close()
-        self._child, self.state, self.job = None, "none", b""
+        for each in (self._child, self._stand_in, *self._leaving):
+            if each is not None:
+                each.close()
+        self._child, self._stand_in, self.state, self.job = None, None, "none", b""
 
     def descriptor(self) -> int | None:
         """See ``Child.descriptor``."""

@@ -60,7 +60,8 @@ def main(pipe: Connection, order: Order) -> None:
         ray.init(address=order.address, namespace="glimpse3d", log_to_driver=False,
                  logging_level=logging.WARNING)  # fmt: skip
     except Exception as error:  # Ray raises what its layers raise
-        worker.say(pipe, type="workers", rows=[], trouble=_first_line(error))
+        asked = f"{_first_line(error)}; is its head up, and the token the same here and there?"
+        worker.say(pipe, type="workers", rows=[], trouble=asked)
         return
     crew = Crew(pipe, order)
     while True:

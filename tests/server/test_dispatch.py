@@ -197,3 +197,17 @@ def test_news_of_jobs_that_nobody_has_is_dropped(house: House) -> None:
     house.executor.report(bytes(16))
     house.step()
     assert house.row(job).state == "succeeded" and house.row(job).files == FILES
+
+
+def test_what_a_lost_process_wrote_is_gone(house: House, tmp_path: Path) -> None:
+    job = house.add()
+    house.step()
+    folder = house.executor.at[job].folder
+    half = folder.with_name(f".{folder.name}.glimpse3d-1a2b") / "new"
+    for each in (folder, half):
+        each.mkdir(parents=True)
+        (each / "mesh.glb").touch()
+    house.executor.say(job, "lost", how="was stopped", counts=True)
+    house.executor.places = 0
+    house.step()
+    assert house.row(job).state == "queued" and not list((tmp_path / "results").iterdir())

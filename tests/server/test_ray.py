@@ -158,3 +158,27 @@ def test_what_lacks_is_said_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(Glimpse3DError, match="no token") as refused:
         ray_executor.RayExecutor("127.0.0.1:6379", 0, options)
     assert "get-auth-token" in refused.value.hint
+
+
+@needs_ray
+@pytest.mark.slow
+def test_who_has_another_token_computes_nothing_there(
+    cluster: Cluster, start: Start, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = os.environ["RAY_AUTH_TOKEN"]
+    monkeypatch.setenv("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    stranger = start(0, "--executor", "ray", "--address", cluster.address)
+    client = connect(stranger.string)
+    job = client.generate(picture(), QUICK)
+
+    def refused(event: object) -> bool:
+        mine = isinstance(event, JobChanged) and event.job.id == job
+        assert not mine or event.job.state == "queued"
+        return mine and "is its head up, and the token the same" in event.job.note
+
+    pump(client, refused, 180)
+    stranger.stop()
+    monkeypatch.setenv("RAY_AUTH_TOKEN", token)
+    start(stranger.port, "--executor", "ray", "--address", cluster.address)
+    done = ended(client, job, 180)
+    assert done.state == "succeeded" and done.attempt == 1
