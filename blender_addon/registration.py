@@ -9,7 +9,11 @@ from __future__ import annotations
 import bpy
 
 from . import pulse
-from .ui import operators, panels, preferences, properties, server_operators, weight_operators
+from .ui import (
+    box, bundle, cutout_operators, generate_panel, input_panel, inspection, jobs_panel, operators,
+    panels, picture_operators, preferences, properties, result_operators, result_panel,
+    server_operators, server_settings, weight_operators,
+)  # fmt: skip
 
 CLASSES = (
     *properties.CLASSES,
@@ -17,7 +21,16 @@ CLASSES = (
     *server_operators.CLASSES,
     *operators.CLASSES,
     *weight_operators.CLASSES,
+    *picture_operators.CLASSES,
+    *cutout_operators.CLASSES,
+    *box.CLASSES,
+    *result_operators.CLASSES,
+    *bundle.CLASSES,
     *panels.CLASSES,
+    *input_panel.CLASSES,
+    *generate_panel.CLASSES,
+    *jobs_panel.CLASSES,
+    *result_panel.CLASSES,
 )
 
 
@@ -27,12 +40,18 @@ def register() -> None:
         bpy.utils.register_class(each)
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
     bpy.types.WindowManager.glimpse3d = bpy.props.PointerProperty(type=properties.WindowState)
-    pulse.start()
+    box.start()
+    bundle.start()
+    pulse.start(server_settings.follow, inspection.follow)
 
 
 def unregister() -> None:
     """Take everything back."""
     pulse.stop()
+    inspection.stop()
+    server_settings.stop()
+    bundle.stop()
+    box.stop()
     del bpy.types.WindowManager.glimpse3d
     del bpy.types.Scene.glimpse3d
     for each in reversed(CLASSES):

@@ -33,6 +33,15 @@ def refuse(operator: Reporting, problem: Coded) -> Outcome:
     return NOT_DONE
 
 
+def needs_server(operator: type) -> bool:
+    """For ``poll``: a server is connected; says so if none is."""
+    here = pulse.session()
+    if here is not None and here.state == "ready":
+        return True
+    operator.poll_message_set("Connect to a server first")
+    return False
+
+
 def chosen_job(context: bpy.types.Context, identity: str = "") -> Job | None:
     """The job of that id, or without one the job that is chosen in the list."""
     here = pulse.session()
