@@ -128,9 +128,8 @@ class Cutouts:
             assert self.preview is not None and self._client is not None
             self.preview.ready = True
             self._client.delete(event.job)
-        elif isinstance(event, events.Refused) and self._is_ours(event.job):
-            if event.asked in ("put", "submit", "fetch") or event.problem.code == "not_found":
-                self._fail(Problem.of(event.problem))
+        elif isinstance(event, events.Refused) and self._is_ours(event.job) and _is_end(event):
+            self._fail(Problem.of(event.problem))
 
     def _is_ours(self, job: str) -> bool:
         return self.is_moving and self.preview is not None and self.preview.job == job
@@ -147,3 +146,8 @@ class Cutouts:
     def _fail(self, problem: Problem) -> None:
         self.problem = problem
         self.done()
+
+
+def _is_end(refusal: events.Refused) -> bool:
+    """Nothing more will come of the job: what was refused is no mere question."""
+    return refusal.asked in ("put", "submit", "fetch") or refusal.problem.code == "not_found"

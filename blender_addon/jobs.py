@@ -103,7 +103,7 @@ class JobBook:
         return job
 
     def retry(self, identity: str, settings: Mapping[str, Any] | None = None) -> Job:
-        """Fetch a result once more, or make it once more in the place of a failed job.
+        """Fetch a result once more, or make it once more; a failed job makes room for the new one.
 
         Raises:
             KeyError: no such job.
@@ -119,7 +119,8 @@ class JobBook:
         picture = self.history.picture(identity)
         wanted = old.settings if settings is None else settings
         new = self.add(picture, wanted, old.name, old.box)
-        self.remove(identity)
+        if old.state != "done":
+            self.remove(identity)
         return new
 
     def cancel(self, identity: str) -> None:

@@ -10,9 +10,23 @@ import bpy
 
 from . import pulse
 from .ui import (
-    box, bundle, cutout_operators, generate_panel, input_panel, inspection, jobs_panel, operators,
-    panels, picture_operators, preferences, properties, result_operators, result_panel,
-    server_operators, server_settings, weight_operators,
+    box,
+    bundle,
+    cutout_operators,
+    generate_panel,
+    input_panel,
+    inspection,
+    jobs_panel,
+    operators,
+    panels,
+    picture_operators,
+    preferences,
+    properties,
+    result_operators,
+    result_panel,
+    server_operators,
+    server_settings,
+    weight_operators,
 )  # fmt: skip
 
 CLASSES = (

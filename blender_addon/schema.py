@@ -154,8 +154,8 @@ def _backends(rows: object, automatic: bool) -> tuple[Choice, ...]:
 
 def _field(row: Mapping[str, Any], values: Mapping[str, Any]) -> Field | None:
     """A row as a setting; None if it is of no known kind or contradicts itself."""
-    name, kind = row.get("name"), row.get("type")
-    if not isinstance(name, str) or not _NAME.fullmatch(name) or kind not in _KINDS:
+    name, kind = str(row.get("name")), str(row.get("type"))
+    if not _NAME.fullmatch(name) or kind not in _KINDS:
         return None
     default = _looked_up(values, name, row.get("default"))
     low, high = _limit(row.get("low"), -_REACH), _limit(row.get("high"), _REACH)
@@ -173,9 +173,9 @@ def _field(row: Mapping[str, Any], values: Mapping[str, Any]) -> Field | None:
     )  # fmt: skip
 
 
-def _looked_up(values: Mapping[str, Any], name: str, default: object) -> object:
+def _looked_up(values: Mapping[str, Any], name: str, default: Any) -> Any:
     """What a preset says of a setting whose name may lead into nested maps."""
-    found: object = values
+    found: Any = values
     for part in name.split("."):
         found = _map(found).get(part, default)
         if found is default:
@@ -183,10 +183,10 @@ def _looked_up(values: Mapping[str, Any], name: str, default: object) -> object:
     return found
 
 
-def _limit(value: object, otherwise: float) -> float:
-    if type(value) not in (int, float) or not math.isfinite(value):  # type: ignore[arg-type]
+def _limit(value: Any, otherwise: float) -> float:
+    if type(value) not in (int, float) or not math.isfinite(value):
         return otherwise
-    return min(max(value, -_REACH), _REACH)  # type: ignore[type-var, return-value]
+    return float(min(max(value, -_REACH), _REACH))
 
 
 def _unique(fields: Iterator[Field]) -> Iterator[Field]:

@@ -29,9 +29,7 @@ class ImportBundle(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     filepath: bpy.props.StringProperty(subtype="FILE_PATH", options={"SKIP_SAVE", "HIDDEN"})
-    filter_glob: bpy.props.StringProperty(
-        default=f"*{ENDING};{manifest.NAME}", options={"HIDDEN"}
-    )
+    filter_glob: bpy.props.StringProperty(default=f"*{ENDING};{manifest.NAME}", options={"HIDDEN"})
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:

@@ -1,6 +1,7 @@
-"""The sidebar's tab, in the 3D view and in the Image Editor: what its panels share, and the server.
+"""The sidebar's tab, in the 3D view and in the Image Editor: its frame, and the server's panel.
 
-Owns their frame, how texts and problems are drawn, and the server's panel. Must not change anything: drawing happens at any time.
+Owns how texts and problems are drawn, and where panels stand. Must not change anything: drawing
+happens at any time.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ read. Annotations must be live objects here: no ``from __future__ import annotat
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import bpy
 
@@ -21,6 +22,11 @@ from .asking import name_of, settings_of
 
 class _TakePicture:
     """Makes a picture of Blender's own the one that Generate sends."""
+
+    if TYPE_CHECKING:  # from bpy.types.Operator, which stands behind this class
+
+        def report(self, kind: set[str], text: str) -> None:
+            """Show it to the user."""
 
     bl_options = {"REGISTER", "UNDO"}
 

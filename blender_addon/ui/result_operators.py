@@ -13,7 +13,7 @@ from .._vendor.glimpse3d.errors import Glimpse3DError
 from ..history import Job, Problem
 from ..scene import PART, cameras, result, turntable
 from ..session import Session
-from .acting import DONE, NOT_DONE, OnJob, Outcome
+from .acting import DONE, NOT_DONE, OnJob, Outcome, Polled
 
 
 class ImportResult(OnJob, bpy.types.Operator):
@@ -96,7 +96,7 @@ def chosen_result(context: bpy.types.Context) -> bpy.types.Collection | None:
     return next(iter(active.users_collection), None)
 
 
-def _needs_result(operator: type, context: bpy.types.Context) -> bool:
+def _needs_result(operator: type[Polled], context: bpy.types.Context) -> bool:
     """For ``poll``: a part of a result is active; says so if none is."""
     operator.poll_message_set("Choose a part of a result first")
     return chosen_result(context) is not None
@@ -234,6 +234,8 @@ class MarkAsset(bpy.types.Operator):
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Mark it, tell where it is from, and draw its picture where there is a window."""
         collection = chosen_result(context)
+        if collection is None:  # a script that does not ask ``poll``
+            return NOT_DONE
         collection.asset_mark()
         collection.asset_data.description = "Made of a picture by Glimpse3D"
         collection.asset_data.tags.new("Glimpse3D", skip_if_exists=True)

@@ -82,15 +82,18 @@ def changed(scene: bpy.types.Scene, preset: str, backends: set[str]) -> dict[str
 def reset(scene: bpy.types.Scene, preset: str) -> None:
     """Back to what the preset means."""
     values = chosen(scene, preset)
-    for each in _made.schema.fields.get(preset, ()) if values is not None else ():
-        values.property_unset(each.attribute)
+    if values is not None:
+        for each in _made.schema.fields.get(preset, ()):
+            values.property_unset(each.attribute)
 
 
 def _register(found: schema.Schema) -> None:
     presets = {}
     for preset, fields in found.fields.items():
         notes = {each.attribute: _property(each) for each in fields}
-        kind = type(f"GLIMPSE3D_PG_{preset}", (bpy.types.PropertyGroup,), {"__annotations__": notes})
+        kind = type(
+            f"GLIMPSE3D_PG_{preset}", (bpy.types.PropertyGroup,), {"__annotations__": notes}
+        )
         presets[preset] = bpy.props.PointerProperty(type=_known(kind))
     every = {"__annotations__": presets}
     _known(type("GLIMPSE3D_PG_settings", (bpy.types.PropertyGroup,), every))
