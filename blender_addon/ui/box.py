@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from .. import pulse
 from ..scene import cutout
 from .acting import NOT_DONE, Outcome
 
@@ -71,6 +72,7 @@ class DrawBox(bpy.types.Operator):
     def _end(self, context: bpy.types.Context, kept: bool) -> Outcome:
         context.window.cursor_modal_restore()
         context.workspace.status_text_set(None)
+        pulse.redraw()
         if kept:
             return {"FINISHED"}
         context.scene.glimpse3d.cut, context.scene.glimpse3d.box = self.former

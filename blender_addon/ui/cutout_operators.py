@@ -6,18 +6,20 @@ Owns those operators. Must not know sockets or pixels. Annotations must be live 
 
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
+from contextlib import suppress
+
 import bpy
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError
-from ..scene import cutout
+from ..scene import brushes, cutout
 from ..session import Session
 from .acting import DONE, NOT_DONE, OnSession, Outcome, needs_server, refuse
 from .asking import chosen_picture, read, settings_of
 
 BRUSHES = (
-    ("erase", "Erase", "Erase the background", "ERASE_ALPHA"),
-    ("restore", "Restore", "Bring back what was erased", "ADD_ALPHA"),
+    ("erase", "Erase", "Erase the background"),
+    ("restore", "Restore", "Bring back what was erased"),
 )
 
 
@@ -124,9 +126,8 @@ class PaintCutout(bpy.types.Operator):
         space.image = painted
         space.ui_mode = "PAINT"
         space.display_channels = "COLOR_ALPHA"
-        with context.temp_override(area=area):
-            if bpy.ops.glimpse3d.cutout_brush.poll():
-                bpy.ops.glimpse3d.cutout_brush(what="erase")
+        with context.temp_override(area=area), suppress(Glimpse3DError):
+            brushes.take(context, "erase")  # its button is there, should Blender be busy
         return DONE
 
 
@@ -139,24 +140,28 @@ def _editor(context: bpy.types.Context) -> bpy.types.Area | None:
 
 
 class CutoutBrush(bpy.types.Operator):
-    """Let the brush erase the background, or bring back what was erased"""
+    """Take the brush that erases the background, or the one that brings back what was erased"""
 
     bl_idname = "glimpse3d.cutout_brush"
     bl_label = "Brush"
     bl_options = {"REGISTER", "UNDO"}
 
-    what: bpy.props.EnumProperty(items=[each[:3] for each in BRUSHES], name="Brush")
+    what: bpy.props.EnumProperty(items=BRUSHES, name="Brush")
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a brush, which Blender chooses in its paint mode."""
-        cls.poll_message_set("Choose a brush in the Image Editor's paint mode first")
-        return context.tool_settings.image_paint.brush is not None
+        """Only where it can be used."""
+        cls.poll_message_set("Press Paint first, and use it in the Image Editor")
+        area = _editor(context)
+        return area is not None and area.spaces.active.mode == "PAINT"
 
     def execute(self, context: bpy.types.Context) -> Outcome:
-        """Only how the brush blends is changed."""
-        blends = {name: blend for name, _, _, blend in BRUSHES}
-        context.tool_settings.image_paint.brush.blend = blends[self.what]
+        """Take it."""
+        try:
+            with context.temp_override(area=_editor(context)):
+                brushes.take(context, self.what)
+        except Glimpse3DError as error:
+            return refuse(self, error)
         return DONE
 
 

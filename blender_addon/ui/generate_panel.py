@@ -10,7 +10,7 @@ import bpy
 from ..session import Session
 from ..weights import Want
 from . import server_settings, words
-from .asking import backends_of
+from .asking import backends_of, method_of
 from .input_panel import MATTE
 from .jobs_panel import draw_active, draw_ended
 from .panels import SidebarPanel, draw_problem, draw_text, in_editor
@@ -23,7 +23,7 @@ class _GeneratePanel(SidebarPanel):
         """Quality, settings, the button, and what is under way."""
         layout, choices = self.layout, context.scene.glimpse3d
         layout.row().prop(choices, "preset", expand=True)
-        _draw_method(layout, choices.reconstructor, here)
+        _draw_method(layout, choices.reconstructor, method_of(context.scene), here)
         row = layout.row(align=True)
         row.prop(choices, "seed")
         row.operator("glimpse3d.draw_seed", text="", icon="FILE_REFRESH")
@@ -68,14 +68,21 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     body.operator("glimpse3d.reset_settings", icon="LOOP_BACK")
 
 
-def _draw_method(layout: bpy.types.UILayout, chosen: str, here: Session) -> None:
-    """The choice of a method, and what must be fetched before it, or a job that waits, can run."""
+def _draw_method(layout: bpy.types.UILayout, chosen: str, used: str, here: Session) -> None:
+    """The choice of a method, and what must be fetched before it, or a job that waits, can run.
+
+    Args:
+        layout: where.
+        chosen: by name; empty is the server's usual one.
+        used: what that comes to.
+        here: whose server.
+    """
     methods = here.weights.methods
     if methods:
         titles = {each.name: each.title for each in methods}
         row = layout.row()
         row.label(text="Method")
-        row.menu("GLIMPSE3D_MT_methods", text=titles.get(chosen, chosen or "Usual"))
+        row.menu("GLIMPSE3D_MT_methods", text=titles.get(used, used or "Usual"))
     newest = here.book.jobs[:1]
     waiting = [
         each.settings.get("reconstructor") for each in newest if words.waits_for_weights(each)

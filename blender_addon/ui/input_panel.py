@@ -73,7 +73,7 @@ def _draw_cut(layout: bpy.types.UILayout, scene: bpy.types.Scene, here: Session)
     if chosen.cut == "painted":
         row = column.row(align=True)
         row.operator("glimpse3d.paint_cutout", icon="BRUSH_DATA")
-        for name, title, _, _ in BRUSHES:
+        for name, title, _ in BRUSHES:
             row.operator("glimpse3d.cutout_brush", text=title).what = name
         return
     if chosen.cut == "box":

@@ -28,6 +28,8 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         draw_text(box, f"Goes on when its server, last at {job.server.address}, is connected")
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()))
+    if job.state == "running" and job.note:
+        box.label(text=words.sentence(job.note[:80]))
     if icon := pulse.preview_icon(job):
         box.template_icon(icon_value=icon, scale=6.0)
 

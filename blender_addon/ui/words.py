@@ -159,9 +159,8 @@ def job_buttons(each: Job) -> dict[str, Button]:
 
 
 def _doing(each: Job, now: float | None) -> str:
-    words = f"{each.stage} {each.note}".strip().replace("_", " ")
     seconds = each.seconds_left(now) if now is not None else None
-    doing = f"{each.fraction:.0%} {words}".strip()
+    doing = f"{each.fraction:.0%} {each.stage}".strip().replace("_", " ")
     return doing if seconds is None else f"{doing}, {left(seconds)}"
 
 
