@@ -59,7 +59,7 @@ QUEUE = tuple(
     )
 )
 # What the add-on's session moves on.
-SESSION = ("history", "jobs", "launcher", "weights")
+SESSION = ("cutouts", "history", "jobs", "launcher", "weights")
 
 
 class Row(NamedTuple):
@@ -188,6 +188,9 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
+    "blender_addon.ui": Row(("bpy", "gpu", "gpu_extras", "mathutils"), ("blender_addon",)),
+    "blender_addon.cutouts": Row((), ("blender_addon._vendor", "blender_addon.history")),
+    "blender_addon.schema": Row((), ()),
     "blender_addon.history": Row((), ("blender_addon.child",)),
     "blender_addon.jobs": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.session": Row(
@@ -201,7 +204,7 @@ ALLOWED = {
         (), tuple(f"blender_addon.{name}" for name in ("child", "install_log", "server_folder"))
     ),
     "blender_addon.scene": Row(
-        ("bpy", "bpy_extras", "mathutils", "numpy"),
+        ("bpy", "bpy_extras", "gpu", "mathutils", "numpy"),
         ("blender_addon._vendor.glimpse3d", "blender_addon.scene"),
     ),
     "blender_addon._vendor": Row(("msgpack", "numpy", "zmq"), ("blender_addon._vendor",)),

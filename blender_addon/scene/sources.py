@@ -30,19 +30,21 @@ def load(path: Path) -> bpy.types.Image:
         size = path.stat().st_size
         data = path.read_bytes() if size <= _MOST_BYTES else b""
     except OSError as error:
-        raise BadFile(f"{path.name} cannot be read: {error.strerror}", "check the path") from error
+        raise BadFile(
+            f"the file {path.name} cannot be read: {error.strerror}", "check it"
+        ) from error
     if not data:
-        raise BadFile(f"{path.name} is empty or far too large for a picture", "choose another")
+        raise BadFile(f"the file {path.name} is empty or far too large", "choose another")
     former = {each.session_uid for each in bpy.data.images}
     try:
         found = bpy.data.images.load(str(path), check_existing=True)
     except RuntimeError as error:
-        raise BadFile(f"Blender cannot read {path.name}", "save it as PNG first") from error
+        raise BadFile(f"Blender reads no picture in {path.name}", "save it as PNG first") from error
     new = found.session_uid not in former
     if 0 in found.size:
         if new:
             bpy.data.images.remove(found)
-        raise BadFile(f"{path.name} is not a picture that Blender reads", "save it as PNG first")
+        raise BadFile(f"Blender reads no picture in {path.name}", "save it as PNG first")
     turn = orientation.of_jpeg(data)
     if turn == orientation.UPRIGHT:
         return found
@@ -97,9 +99,8 @@ def _nearest_picture(output: bpy.types.Node | None) -> bpy.types.Image | None:
 
 
 def render_result() -> bpy.types.Image | None:
-    """What was rendered last, if anything was."""
-    found = next((each for each in bpy.data.images if each.type == RENDER), None)
-    return found if found is not None and found.has_data else None
+    """The datablock that shows what was rendered last; None before the first render."""
+    return next((each for each in bpy.data.images if each.type == RENDER), None)
 
 
 def viewport(context: bpy.types.Context, area: bpy.types.Area) -> bpy.types.Image:
