@@ -153,10 +153,8 @@ def with_window(arguments: list[str]) -> None:
     def prepare() -> None:
         installed(arguments[0])
         window = bpy.context.window_manager.windows[0]
-        areas = [
-            each for each in window.screen.areas if each.type in ("VIEW_3D", "DOPESHEET_EDITOR")
-        ]
-        areas[-1].type = "IMAGE_EDITOR" if len(areas) > 1 else areas[-1].type
+        below = next(each for each in window.screen.areas if each.type == "DOPESHEET_EDITOR")
+        below.type = "IMAGE_EDITOR"
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "IMAGE_EDITOR"):
                 area.spaces.active.show_region_ui = True

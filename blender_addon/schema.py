@@ -59,9 +59,13 @@ class Field:
 
     @property
     def label(self) -> str:
-        """What stands beside it."""
-        words = self.name.replace("_", " ").replace(".", " ")
-        return " ".join(word.capitalize() for word in words.split())
+        """What stands beside it, below its ``heading``."""
+        return _words(self.name.rpartition(".")[2])
+
+    @property
+    def heading(self) -> str:
+        """What stands above it and the others of its group; empty if it stands alone."""
+        return _words(self.name.rpartition(".")[0])
 
     @property
     def attribute(self) -> str:
@@ -89,6 +93,10 @@ class Schema:
     def of_backend(self, preset: str, backend: str) -> list[Field]:
         """A backend's own settings."""
         return [each for each in self.fields.get(preset, ()) if each.backend == backend]
+
+
+def _words(name: str) -> str:
+    return " ".join(word.capitalize() for word in name.split("_"))
 
 
 def read(catalogue: Mapping[str, Any]) -> Schema:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import bpy
 
+from ..schema import Field
 from ..session import Session
 from ..weights import Want
 from . import server_settings, words
@@ -55,17 +56,29 @@ def _draw_settings(layout: bpy.types.UILayout, scene: bpy.types.Scene) -> None:
     column = body.column()
     column.use_property_split = True
     column.use_property_decorate = False
-    for each in offered.general(preset):
-        if each.name != MATTE:  # that one stands with the picture
-            column.prop(values, each.attribute)
+    general = offered.general(preset)
+    choosers = [each for each in general if each.stage]
+    titles = {choice.name: choice.title for each in choosers for choice in each.choices}
+    beside_picture = [each for each in general if each.name == MATTE]
+    _draw_fields(column, values, [each for each in general if each not in beside_picture], "")
     for backend in sorted(backends_of(scene)):
-        own = offered.of_backend(preset, backend)
-        if own:
-            column.separator()
-            column.label(text=backend.replace("_", " ").capitalize())
-        for each in own:
-            column.prop(values, each.attribute)
+        title = titles.get(backend, backend.replace("_", " ").capitalize())
+        _draw_fields(column, values, offered.of_backend(preset, backend), title)
     body.operator("glimpse3d.reset_settings", icon="LOOP_BACK")
+
+
+def _draw_fields(
+    column: bpy.types.UILayout, values: bpy.types.PropertyGroup, fields: list[Field], title: str
+) -> None:
+    """Settings in their order, those of a group below what they share."""
+    heading = ""
+    for index, each in enumerate(fields):
+        above = each.heading or (title if not index else heading)
+        if above != heading:
+            heading = above
+            column.separator()
+            column.label(text=heading)
+        column.prop(values, each.attribute)
 
 
 def _draw_method(layout: bpy.types.UILayout, chosen: str, used: str, here: Session) -> None:
