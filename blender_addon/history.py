@@ -26,6 +26,9 @@ STATES = (
 FINAL = ("done", "failed", "cancelled")
 FORMAT = 1
 MAX_NOTE_BYTES = 2**20
+# Before so many seconds and so much of the work, nothing is said about the time that is left.
+SOONEST_GUESS, LEAST_DONE = 2.0, 0.03
+Box = tuple[float, float, float, float]
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
@@ -82,11 +85,13 @@ class Job:
         problem: why it failed, or None.
         imported: it stood in a scene once.
         cancel_due: it was cancelled while its server could not be told.
+        box: left, top, right, bottom of the subject in pixels, or None.
         fraction: of what ``state`` says, 0..1.
         stage, note: what the server is doing.
         ahead: queued jobs before this one.
         cancelling: the server was asked to stop it.
         previews: how many preview pictures came.
+        began: when work on it was first heard of here, and how far it was; None before.
     """
 
     id: str
@@ -99,17 +104,33 @@ class Job:
     problem: Problem | None = None
     imported: bool = False
     cancel_due: bool = False
+    box: Box | None = None
     fraction: float = field(default=0.0, metadata={"kept": False})
     stage: str = field(default="", metadata={"kept": False})
     note: str = field(default="", metadata={"kept": False})
     ahead: int = field(default=0, metadata={"kept": False})
     cancelling: bool = field(default=False, metadata={"kept": False})
     previews: int = field(default=0, metadata={"kept": False})
+    began: tuple[float, float] | None = field(default=None, metadata={"kept": False})
 
     @property
     def is_final(self) -> bool:
         """Nothing more will happen to it by itself."""
         return self.state in FINAL
+
+    def seconds_left(self, now: float) -> float | None:
+        """How long the work will go on, judged by what was done since ``began``; None if unknown.
+
+        Args:
+            now: by the clock of ``began``.
+        """
+        if self.state != "running" or self.began is None:
+            return None
+        since, start = self.began
+        done = self.fraction - start
+        if now - since < SOONEST_GUESS or done < LEAST_DONE:
+            return None
+        return (now - since) * (1 - self.fraction) / done
 
 
 class History:

@@ -17,7 +17,7 @@ from typing import Any
 
 from ._vendor.inference_server import events
 from ._vendor.inference_server.client import Client, new_job_id
-from .history import History, Job, Place, Problem
+from .history import Box, History, Job, Place, Problem
 
 log = logging.getLogger(__name__)
 
@@ -80,27 +80,30 @@ class JobBook:
 
     # What the user does.
 
-    def add(self, picture: bytes, settings: Mapping[str, Any], name: str) -> Job:
+    def add(
+        self, picture: bytes, settings: Mapping[str, Any], name: str, box: Box | None = None
+    ) -> Job:
         """Make an object of a picture; needs a server.
 
         Args:
             picture: the bytes of a PNG.
             settings: as ``Client.generate`` takes them.
             name: of the picture.
+            box: left, top, right, bottom of the subject in pixels.
 
         Raises:
             OSError: the job cannot be kept, and was not sent.
         """
         if self._server is None:
             raise RuntimeError("no server: the caller has to look first")
-        job = Job(new_job_id(), name, dict(settings), self._server, self._clock())
+        job = Job(new_job_id(), name, dict(settings), self._server, self._clock(), box=box)
         self.history.create(job, picture)
         self.jobs.insert(0, job)
         self._send(job, picture)
         return job
 
     def retry(self, identity: str, settings: Mapping[str, Any] | None = None) -> Job:
-        """Fetch a result once more, or make it once more in the place of a failed job.
+        """Fetch a result once more, or make it once more; a failed job makes room for the new one.
 
         Raises:
             KeyError: no such job.
@@ -114,8 +117,10 @@ class JobBook:
                 self._to_resume.append(old.id)
             return old
         picture = self.history.picture(identity)
-        new = self.add(picture, old.settings if settings is None else settings, old.name)
-        self.remove(identity)
+        wanted = old.settings if settings is None else settings
+        new = self.add(picture, wanted, old.name, old.box)
+        if old.state != "done":
+            self.remove(identity)
         return new
 
     def cancel(self, identity: str) -> None:
@@ -247,7 +252,7 @@ class JobBook:
 
     def _send(self, job: Job, picture: bytes) -> None:
         assert self._client is not None
-        self._client.generate(picture, job.settings, name=job.name, job=job.id)
+        self._client.generate(picture, job.settings, box=job.box, name=job.name, job=job.id)
         self._move(job, "uploading")
 
     def _download(self, job: Job) -> None:
@@ -279,6 +284,8 @@ class JobBook:
             return
         job.fraction, job.stage, job.note = news.fraction, news.stage, news.note
         job.ahead = news.ahead
+        if news.state == "running" and (job.began is None or news.fraction < job.began[1]):
+            job.began = self._clock(), news.fraction  # the first attempt, or one after a death
         job.cancelling = job.cancelling or news.cancelling
         if news.preview:
             self._keep_preview(job, news.preview)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import bpy
@@ -33,7 +34,8 @@ PACKAGE = str(__package__)  # whatever Blender calls this extension
 class _State:
     """What lives from ``start`` to ``stop``."""
 
-    def __init__(self) -> None:
+    def __init__(self, followers: tuple[Callable[[], None], ...]) -> None:
+        self.followers = followers
         self.session: Session | None = None
         self.trouble: Problem | None = None
         self.scenes: dict[str, str] = {}  # jobs of the open file -> the scene that wants them
@@ -43,10 +45,14 @@ class _State:
 _state: _State | None = None
 
 
-def start() -> None:
-    """Begin; the session itself is made at the first tick, when Blender is all there."""
+def start(*followers: Callable[[], None]) -> None:
+    """Begin; the session itself is made at the first tick, when Blender is all there.
+
+    Args:
+        followers: called at every tick, after everything moved on.
+    """
     global _state
-    _state = _State()
+    _state = _State(followers)
     bpy.app.handlers.load_post.append(_file_opened)
     bpy.app.timers.register(tick, first_interval=0.1, persistent=True)
 
@@ -160,6 +166,10 @@ def pump_once(budget_ms: float = 8.0) -> bool:
     job = here.book.due
     if job is not None:
         changed = _import(here, job) or changed
+    if here.cutouts.preview is not None and here.cutouts.preview.ready:
+        changed = _show_cutout(here) or changed
+    for follow in _running().followers:
+        follow()
     if changed:
         _running().trouble = None
         refresh()
@@ -183,6 +193,19 @@ def _import(here: Session, job: Job) -> bool:
                 here.book.keep(job.id, Problem.of(unexpected(error)))
     if job.state == "importing":
         here.book.keep(job.id)
+    return True
+
+
+def _show_cutout(here: Session) -> bool:
+    """Put a cut-out that arrived beside its picture, once nobody is in the middle of something."""
+    window = _free_window("")
+    if window is None:
+        return False
+    with bpy.context.temp_override(window=window, screen=window.screen):
+        try:
+            bpy.ops.glimpse3d.show_cutout("EXEC_DEFAULT", True)
+        except RuntimeError as error:  # how Blender hands on what an operator reported
+            here.cutouts.problem = Problem.of(unexpected(error))
     return True
 
 

@@ -10,14 +10,25 @@ import bpy
 
 from . import pulse
 from .ui import (
+    box,
+    bundle,
+    cutout_operators,
+    generate_panel,
+    input_panel,
+    inspection,
+    jobs_panel,
     operators,
     panels,
+    picture_operators,
     preferences,
     properties,
+    result_operators,
+    result_panel,
     server_operators,
+    server_settings,
     splat_registration,
     weight_operators,
-)
+)  # fmt: skip
 
 CLASSES = (
     *properties.CLASSES,
@@ -25,7 +36,16 @@ CLASSES = (
     *server_operators.CLASSES,
     *operators.CLASSES,
     *weight_operators.CLASSES,
+    *picture_operators.CLASSES,
+    *cutout_operators.CLASSES,
+    *box.CLASSES,
+    *result_operators.CLASSES,
+    *bundle.CLASSES,
     *panels.CLASSES,
+    *input_panel.CLASSES,
+    *generate_panel.CLASSES,
+    *jobs_panel.CLASSES,
+    *result_panel.CLASSES,
     *splat_registration.CLASSES,
 )
 
@@ -37,12 +57,18 @@ def register() -> None:
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
     bpy.types.WindowManager.glimpse3d = bpy.props.PointerProperty(type=properties.WindowState)
     splat_registration.start()
-    pulse.start()
+    box.start()
+    bundle.start()
+    pulse.start(server_settings.follow, inspection.follow)
 
 
 def unregister() -> None:
     """Take everything back."""
     pulse.stop()
+    inspection.stop()
+    server_settings.stop()
+    bundle.stop()
+    box.stop()
     splat_registration.stop()
     del bpy.types.WindowManager.glimpse3d
     del bpy.types.Scene.glimpse3d

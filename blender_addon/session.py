@@ -15,6 +15,7 @@ from ._vendor.inference_server import connection, events
 from ._vendor.inference_server.client import Client
 from ._vendor.inference_server.connection import Connection
 from ._vendor.inference_server.errors import WireError
+from .cutouts import Cutouts
 from .history import Place, Problem
 from .jobs import JobBook
 from .launcher import Launcher
@@ -31,6 +32,7 @@ class Session:
     Attributes:
         book: the jobs.
         weights: what the server's backends want fetched, and the fetch that the user began.
+        cutouts: the cut-out that is previewed.
         client: the conversation with the server, or None.
         launcher: the local server.
         problem: why there is no connection, or None.
@@ -51,6 +53,7 @@ class Session:
     ) -> None:
         self.book = JobBook(folder / "jobs")
         self.weights = Weights()
+        self.cutouts = Cutouts(folder / "cutouts")
         self.client: Client | None = None
         self.launcher = launcher
         self.problem: Problem | None = None
@@ -86,7 +89,7 @@ class Session:
     @property
     def is_moving(self) -> bool:
         """Data flows: ``pump`` should be called again soon."""
-        return self.state == "ready" and self.book.is_moving
+        return self.state == "ready" and (self.book.is_moving or self.cutouts.is_moving)
 
     def read(self, string: str) -> Connection:
         """What a connection string says; one that is damaged is noted in ``refused``.
@@ -188,6 +191,7 @@ class Session:
             self.client.close()
             self.client = None
             self.book.disconnected()
+            self.cutouts.disconnected()
             self.weights.disconnected()
         self.was_ready = False
 
@@ -209,12 +213,14 @@ class Session:
     def _take(self, event: events.Event) -> None:
         if not isinstance(event, events.ConnectionChanged):
             self.book.take(event)
+            self.cutouts.take(event)
             if came := self.weights.take(event):
                 self.book.weights_came(came)
         elif event.state == "ready":
             assert self.client is not None
             self.problem, self.was_ready = None, True
             self.book.connected(self.client, Place(self.server_key, self.address))
+            self.cutouts.connected(self.client)
             self.weights.connected(self.client)
         elif event.state == "down":
             error = event.problem or WireError("no_answer", "the server does not answer")

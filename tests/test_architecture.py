@@ -67,7 +67,7 @@ EXECUTORS = (
     *(f"inference_server.{name}" for name in ("devices", "executors", "logs", "memory", "worker")),
 )
 # What the add-on's session moves on.
-SESSION = ("history", "jobs", "launcher", "weights")
+SESSION = ("cutouts", "history", "jobs", "launcher", "weights")
 
 
 class Row(NamedTuple):
@@ -215,6 +215,9 @@ ALLOWED = {
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
     # scene/ knows no panels; what moves jobs and the local server knows no bpy.
     "blender_addon": Row(("bpy",), ("blender_addon",)),
+    "blender_addon.ui": Row(("bpy", "gpu", "gpu_extras", "mathutils"), ("blender_addon",)),
+    "blender_addon.cutouts": Row((), ("blender_addon._vendor", "blender_addon.history")),
+    "blender_addon.schema": Row((), ()),
     **{
         f"blender_addon.ui.{name}": Row(("bpy", "bpy_extras"), ("blender_addon",))
         for name in ("camera_files", "splat_files")

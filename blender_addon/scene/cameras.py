@@ -1,37 +1,36 @@
 """Builds the cameras of a result: the picture's own, those of its views, and the turntable.
 
-Owns the turn of a pinhole into a Blender camera and the turntable's animation. Must not know
-meshes or splats. The world of ``cameras.json`` is Blender's, so poses are taken as they are.
+Owns the turn of a pinhole into a Blender camera and the picture behind it. Must not know meshes or
+splats. The world of ``cameras.json`` is Blender's, so poses are taken as they are.
 """
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import bpy
 import numpy as np
-from bpy_extras import anim_utils
 from mathutils import Matrix
 
 from .._vendor.glimpse3d import coords
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import cameras as camera_file
 from .._vendor.glimpse3d.types import Camera
-from . import PART
+from . import PART, turntable
 
 # Vertical, so that a render wider than the picture shows more at the sides and loses nothing.
 SENSOR_HEIGHT = 24.0  # mm
-FIRST_FRAME = 1
 PICTURE_CAMERA = "picture camera"
 WIDTH, HEIGHT = "glimpse3d_width", "glimpse3d_height"
+INPUT = "input.png"
+_TURNTABLE_SIDE = 1024  # pixels of its renders
 
 
 def add_rig(path: Path, collection: bpy.types.Collection, name: str) -> bpy.types.Object:
     """All cameras of a ``cameras.json``, in the house frame; returns the turntable's pivot.
 
-    The turntable is one camera on a pivot that turns evenly, so that frame ``FIRST_FRAME + k``
-    is the file's turntable camera ``k``; it goes on turning beyond the last.
+    The turntable is one camera on a pivot that turns evenly, see ``turntable``. Behind the others
+    stand their pictures, where those lie beside the file.
 
     Raises:
         BadFile: the file is malformed, or its turntable is not an even circle.
@@ -41,10 +40,25 @@ def add_rig(path: Path, collection: bpy.types.Collection, name: str) -> bpy.type
     own = add_camera(found.input, collection, f"{name} picture camera")
     own[PART] = PICTURE_CAMERA
     own.data.display_size = reach * 0.1
+    _add_background(own, path.with_name(INPUT))
     for index, camera in enumerate(found.views):
         view = add_camera(camera, collection, f"{name} view {index:02d}")
         view.data.display_size = reach * 0.1
-    return _add_turntable(found.turntable, collection, name)
+        _add_background(view, path.with_name(camera_file.view_name(index)))
+    _check_circle(found.turntable)
+    first = add_camera(found.turntable[0], collection, f"{name} turntable camera")
+    return turntable.add(first, len(found.turntable), collection, name)
+
+
+def add_turntable(
+    turn: turntable.Turn, size: float, collection: bpy.types.Collection, name: str
+) -> bpy.types.Object:
+    """A turntable about the origin for an object of this size in metres; returns its pivot."""
+    focal = turn.lens * _TURNTABLE_SIDE / SENSOR_HEIGHT
+    lens = coords.Lens(focal, _TURNTABLE_SIDE, _TURNTABLE_SIDE)
+    first = coords.orbit_camera(0.0, turn.elevation, turn.radius * size, lens)
+    camera = add_camera(first, collection, f"{name} turntable camera")
+    return turntable.add(camera, turn.frames, collection, name)
 
 
 def look_through(camera: bpy.types.Object, scene: bpy.types.Scene) -> None:
@@ -74,22 +88,20 @@ def add_camera(camera: Camera, collection: bpy.types.Collection, name: str) -> b
     return thing
 
 
-def _add_turntable(
-    turntable: tuple[Camera, ...], collection: bpy.types.Collection, name: str
-) -> bpy.types.Object:
-    _check_circle(turntable)
-    pivot = bpy.data.objects.new(f"{name} turntable", None)
-    pivot.empty_display_type = "PLAIN_AXES"
-    pivot.empty_display_size = float(np.hypot(*turntable[0].position[:2]))
-    collection.objects.link(pivot)
-    camera = add_camera(turntable[0], collection, f"{name} turntable camera")
-    camera.data.display_size = pivot.empty_display_size * 0.1
-    camera.parent = pivot
-    for frame, turn in ((0, 0.0), (len(turntable), 2 * math.pi)):
-        pivot.rotation_euler.z = turn
-        pivot.keyframe_insert("rotation_euler", index=2, frame=FIRST_FRAME + frame)
-    _make_linear(pivot.animation_data)
-    return pivot
+def _add_background(camera: bpy.types.Object, path: Path) -> None:
+    """The picture that a camera stands for, half seen through, behind what it sees."""
+    if not path.is_file():
+        return
+    picture = bpy.data.images.new(camera.name, 1, 1)
+    data = path.read_bytes()
+    picture.pack(data=data, data_len=len(data))
+    picture.source = "FILE"
+    if 0 in picture.size:
+        raise BadFile(f"{path.name} is not a picture", "make the result again")
+    background = camera.data.background_images.new()
+    background.image = picture
+    background.frame_method = "FIT"
+    camera.data.show_background_images = True
 
 
 def _check_circle(turntable: tuple[Camera, ...]) -> None:
@@ -106,17 +118,3 @@ def _check_circle(turntable: tuple[Camera, ...]) -> None:
                 f"camera {index} of the turntable is not on an even circle about the object",
                 "make the result again",
             )
-
-
-def _make_linear(animation: bpy.types.AnimData) -> None:
-    """An even turn without end; ``keyframe_insert`` would ease in and out."""
-    action = animation.action
-    if hasattr(action, "fcurves"):  # up to Blender 4.5
-        curves = action.fcurves
-    else:
-        slot = animation.action_slot
-        curves = anim_utils.action_get_channelbag_for_slot(action, slot).fcurves
-    for curve in curves:
-        curve.extrapolation = "LINEAR"
-        for point in curve.keyframe_points:
-            point.interpolation = "LINEAR"

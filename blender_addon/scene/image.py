@@ -21,7 +21,7 @@ from .._vendor.glimpse3d.errors import BadImage
 
 MAX_PIXELS = 100_000_000
 # Their pixels exist as a render, to be read through the scene's view transform.
-_RENDERS = ("RENDER_RESULT", "COMPOSITING")
+RENDERS = ("RENDER_RESULT", "COMPOSITING")
 _OPAQUE = ("NONE",)
 _UNASSOCIATED = ("NONE", "CHANNEL_PACKED")
 _RGB, _RGBA = 2, 6  # PNG colour types
@@ -40,12 +40,12 @@ def png_bytes(image: bpy.types.Image, scene: bpy.types.Scene | None = None) -> b
     Raises:
         BadImage: it holds no pixels, or too many.
     """
-    if image.type in _RENDERS:
+    if image.type in RENDERS:
         return _render_png(image, scene or bpy.context.scene)
-    return encode_png(_rgba(image))
+    return encode_png(rgba(image))
 
 
-def _rgba(image: bpy.types.Image) -> np.ndarray:
+def rgba(image: bpy.types.Image) -> np.ndarray:
     """(H, W, 4) uint8, top row first."""
     width, height = image.size  # reading it loads the file
     count = width * height
@@ -63,17 +63,17 @@ def _rgba(image: bpy.types.Image) -> np.ndarray:
     flat = np.empty(count * channels, np.float32)
     image.pixels.foreach_get(flat)
     pixels = flat.reshape(height, width, channels)[::-1]
-    rgba = np.ones((height, width, 4), np.float32)
-    rgba[..., : min(channels, 3)] = pixels[..., :3]
+    values = np.ones((height, width, 4), np.float32)
+    values[..., : min(channels, 3)] = pixels[..., :3]
     if channels <= 2:
-        rgba[..., :3] = pixels[..., :1]
+        values[..., :3] = pixels[..., :1]
     if channels in (2, 4) and image.alpha_mode not in _OPAQUE:
-        rgba[..., 3] = pixels[..., -1]
+        values[..., 3] = pixels[..., -1]
     if image.is_float and image.alpha_mode not in _UNASSOCIATED:
-        rgba = _straight(rgba)
+        values = _straight(values)
     if image.is_float and not image.colorspace_settings.is_data:
-        rgba[..., :3] = _srgb(rgba[..., :3])
-    finite = np.nan_to_num(rgba, nan=0.0, posinf=1.0, neginf=0.0)
+        values[..., :3] = _srgb(values[..., :3])
+    finite = np.nan_to_num(values, nan=0.0, posinf=1.0, neginf=0.0)
     return np.rint(np.clip(finite, 0, 1) * 255).astype(np.uint8)
 
 
@@ -90,10 +90,13 @@ def _srgb(linear: np.ndarray) -> np.ndarray:
     return np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
 
 
-def encode_png(rgba: np.ndarray) -> bytes:
-    """(H, W, 4) uint8 as PNG (W3C, Portable Network Graphics); opaque pictures without alpha."""
+def encode_png(rgba: np.ndarray, keep_alpha: bool = False) -> bytes:
+    """(H, W, 4) uint8 as PNG (W3C, Portable Network Graphics).
+
+    Opaque pictures are written without their alpha, unless it is to be kept.
+    """
     height, width = rgba.shape[:2]
-    opaque = bool((rgba[..., 3] == 255).all())
+    opaque = not keep_alpha and bool((rgba[..., 3] == 255).all())
     pixels = np.ascontiguousarray(rgba[..., :3] if opaque else rgba)
     rows = pixels.reshape(height, -1)
     step = pixels.shape[2]

@@ -15,12 +15,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import cameras as camera_file
 from .._vendor.glimpse3d.formats import manifest
-from . import PART, cameras, mesh, splats
+from . import PART, cameras, mesh, splats, turntable
 
 MESH_FILE, SPLATS_FILE = "mesh.glb", "splats.ply"
 SHOWN = ("mesh", "splats", "both")
@@ -54,7 +55,7 @@ def add_result(
         parts = {
             "mesh": mesh.add_mesh(files[MESH_FILE], collection, f"{short} mesh"),
             "splats": splats.add_splats(files[SPLATS_FILE], collection, f"{short} splats"),
-            "turntable": cameras.add_rig(files[camera_file.NAME], collection, short),
+            turntable.TURNTABLE: cameras.add_rig(files[camera_file.NAME], collection, short),
         }
         for part, thing in parts.items():
             thing[PART] = part
@@ -92,6 +93,27 @@ def show(collection: bpy.types.Collection, what: str, scene: bpy.types.Scene) ->
             with suppress(RuntimeError):  # it leaves the collection out: nothing to hide there
                 thing.hide_set(thing.hide_render, view_layer=layer)
     return [] if what == "mesh" else splats.prepare_cycles(scene)
+
+
+def stand_at(collection: bpy.types.Collection, location: Vector) -> None:
+    """Put a result somewhere else, its lowest point on ``location``."""
+    if (foot := _part(collection, "foot")) is not None:
+        foot.location = location
+
+
+def turn_round(collection: bpy.types.Collection, turn: turntable.Turn) -> bpy.types.Object | None:
+    """Make a result's turntable anew; returns its pivot, or None if there is no mesh left."""
+    body, foot = _part(collection, "mesh"), _part(collection, "foot")
+    if body is None or foot is None:
+        return None
+    if (old := _part(collection, turntable.TURNTABLE)) is not None:
+        turntable.remove(old)
+    low, high = np.array(body.bound_box).min(axis=0), np.array(body.bound_box).max(axis=0)
+    middle = body.location + Vector((low + high) / 2)
+    pivot = cameras.add_turntable(turn, float((high - low).max()), collection, foot.name)
+    pivot.location = middle
+    pivot.parent = foot
+    return pivot
 
 
 def _part(collection: bpy.types.Collection, part: str) -> bpy.types.Object | None:

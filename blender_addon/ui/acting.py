@@ -26,11 +26,28 @@ class Reporting(Protocol):
         """Show it to the user."""
 
 
+class Polled(Protocol):
+    """What can say why it cannot be pressed: an operator's class."""
+
+    @classmethod
+    def poll_message_set(cls, message: str) -> None:
+        """Blender shows it in the tooltip."""
+
+
 def refuse(operator: Reporting, problem: Coded) -> Outcome:
     """One report, with its hint; nothing happened."""
     text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
     operator.report({"ERROR"}, text[:1].upper() + text[1:])
     return NOT_DONE
+
+
+def needs_server(operator: type[Polled]) -> bool:
+    """For ``poll``: a server is connected; says so if none is."""
+    here = pulse.session()
+    if here is not None and here.state == "ready":
+        return True
+    operator.poll_message_set("Connect to a server first")
+    return False
 
 
 def chosen_job(context: bpy.types.Context, identity: str = "") -> Job | None:

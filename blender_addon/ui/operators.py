@@ -1,4 +1,4 @@
-"""What the user can do with pictures, jobs and results.
+"""What the user can do with jobs: send a picture, stop, try again, look, remove.
 
 Owns those operators. Must not know sockets or how anything is drawn. Annotations must be live
 objects here: no ``from __future__ import annotations``.
@@ -7,30 +7,16 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import json
-import re
-from pathlib import Path
 
 import bpy
 
 from .. import pulse
-from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError, InvalidSettings
-from ..history import Job, Problem
-from ..scene import PART, image, result
+from .._vendor.glimpse3d.errors import BadImage, InvalidSettings
+from ..history import Job
 from ..session import Session
-from .acting import DONE, OnJob, OnSession, Outcome, chosen_job
-
-
-def chosen_picture(context: bpy.types.Context) -> bpy.types.Image | None:
-    """The picture that Generate would send: in the Image Editor the open one."""
-    space = context.space_data
-    if space is not None and space.type == "IMAGE_EDITOR":
-        return space.image
-    return context.scene.glimpse3d.source
-
-
-def plain_name(name: str) -> str:
-    """A picture's name without its ending and without the number that Blender adds to a second."""
-    return Path(re.sub(r"\.\d{3,}$", "", name)).stem
+from . import server_settings
+from .acting import DONE, OnJob, OnSession, Outcome, chosen_job, needs_server
+from .asking import chosen_picture, name_of, random_seed, read, settings_of
 
 
 class Generate(OnSession, bpy.types.Operator):
@@ -47,26 +33,19 @@ class Generate(OnSession, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a server and a picture."""
-        here = pulse.session()
-        if here is None or here.state != "ready":
-            cls.poll_message_set("Connect to a server first")
+        if not needs_server(cls):
             return False
-        if chosen_picture(context) is None:
-            cls.poll_message_set("Choose a picture first")
-            return False
-        return True
+        cls.poll_message_set("Choose a picture first")
+        return chosen_picture(context) is not None
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
         """Read the picture and hand it over."""
         picture, scene = chosen_picture(context), context.scene
         if picture is None:  # a script that does not ask ``poll``
             raise BadImage("there is no picture", "choose one first")
-        settings: dict[str, object] = {"preset": scene.glimpse3d.preset}
-        if scene.glimpse3d.reconstructor:
-            settings["reconstructor"] = scene.glimpse3d.reconstructor
-        settings.update(self._more())
-        data = image.png_bytes(picture, scene)
-        job = here.book.add(data, settings, plain_name(picture.name))
+        asked = read(picture, scene)
+        settings = {**settings_of(scene), **asked.settings, **self._more()}
+        job = here.book.add(asked.data, settings, name_of(picture), asked.box)
         pulse.want(job, scene)
 
     def _more(self) -> dict[str, object]:
@@ -101,9 +80,7 @@ class RetryJob(OnJob, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a server."""
-        here = pulse.session()
-        cls.poll_message_set("Connect to a server first")
-        return here is not None and here.state == "ready"
+        return needs_server(cls)
 
     def act_on(self, context: bpy.types.Context, here: Session, job: Job) -> None:
         """Ask for it once more; a server short of memory is asked for less."""
@@ -111,6 +88,44 @@ class RetryJob(OnJob, bpy.types.Operator):
         if job.problem is not None and job.problem.code == "out_of_memory":
             settings = {**job.settings, "preset": "draft"}
         pulse.want(here.book.retry(job.id, settings), context.scene)
+
+
+class RevealJob(OnJob, bpy.types.Operator):
+    """Open the folder in which this job's picture and result lie"""
+
+    bl_idname = "glimpse3d.reveal_job"
+    bl_label = "Reveal"
+    bl_options = {"INTERNAL"}
+
+    def act_on(self, context: bpy.types.Context, here: Session, job: Job) -> None:
+        """Open it in the system's own way."""
+        bpy.ops.wm.path_open(filepath=str(here.book.history.folder(job.id)))
+
+
+class DrawSeed(bpy.types.Operator):
+    """Draw another seed: another object of the same picture"""
+
+    bl_idname = "glimpse3d.draw_seed"
+    bl_label = "Another Seed"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> Outcome:
+        """Draw it."""
+        context.scene.glimpse3d.seed = random_seed()
+        return DONE
+
+
+class ResetSettings(bpy.types.Operator):
+    """Back to what this quality means"""
+
+    bl_idname = "glimpse3d.reset_settings"
+    bl_label = "Reset Settings"
+    bl_options = {"INTERNAL", "UNDO"}
+
+    def execute(self, context: bpy.types.Context) -> Outcome:
+        """Forget the changes."""
+        server_settings.reset(context.scene, context.scene.glimpse3d.preset)
+        return DONE
 
 
 class RemoveJob(OnJob, bpy.types.Operator):
@@ -133,77 +148,4 @@ class RemoveJob(OnJob, bpy.types.Operator):
         here.book.remove(job.id)
 
 
-class ImportResult(OnJob, bpy.types.Operator):
-    """Put the result into the scene, standing on the 3D cursor"""
-
-    bl_idname = "glimpse3d.import_result"
-    bl_label = "Import Result"
-    bl_options = {"REGISTER", "UNDO"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only Object Mode can undo it in one step."""
-        cls.poll_message_set("Leave the present mode for Object Mode first")
-        return context.mode == "OBJECT"
-
-    def act_on(self, context: bpy.types.Context, here: Session, job: Job) -> None:
-        """Build it, all or nothing."""
-        if job.state not in ("importing", "done"):
-            raise Glimpse3DError(
-                "invalid_data", "the job has no result yet", "wait until it is done"
-            )
-        scene = context.scene
-        folder = here.book.history.result(job.id)
-        try:
-            collection = result.add_result(folder, job.name, scene.cursor.location.copy(), scene)
-        except Glimpse3DError as error:
-            here.book.keep(job.id, Problem.of(error))
-            raise
-        here.book.was_imported(job.id)
-        _select(context, collection)
-
-
-def _select(context: bpy.types.Context, collection: bpy.types.Collection) -> None:
-    """The whole result follows the object that stands on the cursor, so that one is chosen."""
-    layer = context.view_layer
-    for each in layer.objects.selected:
-        each.select_set(False)
-    foot = next((each for each in collection.objects if each.get(PART) == "foot"), None)
-    if foot is not None and layer.objects.get(foot.name) == foot:
-        foot.select_set(True)
-        layer.objects.active = foot
-
-
-class ShowParts(bpy.types.Operator):
-    """Show the mesh, the splats or both of this result, in the viewport and in renders"""
-
-    bl_idname = "glimpse3d.show_parts"
-    bl_label = "Show"
-    bl_options = {"REGISTER", "UNDO"}
-
-    what: bpy.props.EnumProperty(
-        items=[(name, name.capitalize(), f"Show {name}") for name in result.SHOWN], name="Show"
-    )
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Needs a result."""
-        cls.poll_message_set("Choose a part of a result first")
-        return chosen_result(context) is not None
-
-    def execute(self, context: bpy.types.Context) -> Outcome:
-        """Show it, and tell what else was changed."""
-        for note in result.show(chosen_result(context), self.what, context.scene):
-            self.report({"INFO"}, note)
-        return DONE
-
-
-def chosen_result(context: bpy.types.Context) -> bpy.types.Collection | None:
-    """The collection of the result of which the active object is a part."""
-    active = context.object
-    if active is None or active.get(PART) is None:
-        return None
-    return next(iter(active.users_collection), None)
-
-
-CLASSES = (Generate, Cancel, RetryJob, RemoveJob, ImportResult, ShowParts)
+CLASSES = (Generate, Cancel, RetryJob, RevealJob, RemoveJob, DrawSeed, ResetSettings)

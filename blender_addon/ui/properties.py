@@ -11,6 +11,15 @@ PRESETS = (
     ("standard", "Standard", "The usual choice"),
     ("high", "High", "Best quality; takes longest"),
 )
+CUTS = (
+    ("auto", "Automatic", "The server finds the subject"),
+    ("box", "Box", "The server finds the subject inside a box that you draw"),
+    ("painted", "Painted", "You erase the background with Blender's own brushes"),
+)
+PLACES = (
+    ("cursor", "On the 3D Cursor", "The object's lowest point rests on the 3D cursor"),
+    ("floor", "On the Floor", "Below the 3D cursor, at height 0"),
+)
 
 
 class SceneChoices(bpy.types.PropertyGroup):
@@ -25,6 +34,22 @@ class SceneChoices(bpy.types.PropertyGroup):
     )  # fmt: skip
     reconstructor: bpy.props.StringProperty(
         name="Method", description="The server's name of the method; its usual one if empty"
+    )
+    seed: bpy.props.IntProperty(
+        name="Seed", description="The same seed makes the same object again", min=0, max=2**31 - 1
+    )
+    new_seed: bpy.props.BoolProperty(
+        name="New Seed Each Time", description="Draw another seed at every Generate"
+    )
+    cut: bpy.props.EnumProperty(
+        items=CUTS, name="Cut-out", description="What tells the subject from its background"
+    )
+    box: bpy.props.FloatVectorProperty(
+        name="Box", description="Left, top, right and bottom as parts of the picture's sides",
+        size=4, min=0, max=1, default=(0.1, 0.1, 0.9, 0.9),
+    )  # fmt: skip
+    place: bpy.props.EnumProperty(
+        items=PLACES, name="Stand", description="Where new objects come to stand"
     )
 
 

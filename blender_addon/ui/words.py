@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..history import Job
+from ..scene.cutout import SMALL
 from ..session import Session
 from ..weights import Fetch, Want
 
@@ -92,24 +93,62 @@ def fetching(fetch: Fetch) -> str:
     return f"{fetch.fraction:.0%} {fetch.note}".strip()
 
 
+def small(width: int, height: int) -> str | None:
+    """What to say of a picture in which little can be seen; None if it is large enough."""
+    if not width or not height or min(width, height) >= SMALL:
+        return None
+    return f"Only {width} x {height} pixels: details will be missing"
+
+
+def touched(edges: tuple[str, ...]) -> str:
+    """What to say of a subject that reaches the picture's edges."""
+    places = " and ".join([", ".join(edges[:-1]), edges[-1]] if edges[1:] else edges)
+    return f"The subject touches the {places} edge: what is cut off will be missing"
+
+
+def age(seconds: float) -> str:
+    """How long ago, in one unit."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return "just now"
+
+
+def left(seconds: float) -> str:
+    """How long it will go on, as roughly as it is known."""
+    if seconds >= 90:
+        return f"about {seconds / 60:.0f} min left"
+    return f"about {max(round(seconds / 5) * 5, 5)} s left"
+
+
 def waits_for_weights(each: Job) -> bool:
     """The server refused it for want of weights."""
     return each.problem is not None and each.problem.code == "weights_missing"
 
 
-def job(each: Job) -> str:
-    """How a job stands, in a few words."""
+def job(each: Job, now: float | None = None) -> str:
+    """How a job stands, in a few words; with the time that is left, if ``now`` is given."""
     if each.cancelling and not each.is_final:
         return "Cancelling"
     if each.state == "queued" and each.ahead:
         return f"Queued, {each.ahead} before it"
     if each.state == "running":
-        return _doing(each)
+        return _doing(each, now)
     if each.state == "failed" and waits_for_weights(each):
         return "Weights are missing"
     if each.state == "done" and not each.imported:
         return "Ready, not imported" if each.problem else "Ready: press Import"
     return _STATES[each.state]
+
+
+def asked(each: Job) -> str:
+    """What was asked for, in a few words."""
+    said = [str(each.settings.get("preset", "")).capitalize()]
+    said += [str(each.settings[name]) for name in ("reconstructor",) if name in each.settings]
+    if "seed" in each.settings:
+        said.append(f"seed {each.settings['seed']}")
+    said.append(f"at {each.server.address}")
+    return ", ".join(word for word in said if word)
 
 
 def job_buttons(each: Job) -> dict[str, Button]:
@@ -120,9 +159,10 @@ def job_buttons(each: Job) -> dict[str, Button]:
     return buttons
 
 
-def _doing(each: Job) -> str:
-    words = f"{each.stage} {each.note}".strip().replace("_", " ")
-    return f"{each.fraction:.0%} {words}".strip()
+def _doing(each: Job, now: float | None) -> str:
+    seconds = each.seconds_left(now) if now is not None else None
+    doing = f"{each.fraction:.0%} {each.stage}".strip().replace("_", " ")
+    return doing if seconds is None else f"{doing}, {left(seconds)}"
 
 
 _STATES = {

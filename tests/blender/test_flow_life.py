@@ -16,8 +16,9 @@ from tests.blender.serving import Addon, Server, patient, project
 
 log = logging.getLogger(__name__)
 MEGABYTES = 96
-# Of processor time all ticks are asked, of wall time three quarters: others take some of that.
-LONGEST = 0.05  # seconds
+# Of processor time all ticks are asked, of wall time three quarters: others take some of that, and
+# on a busy machine most.
+LONGEST, LONGEST_BY_CLOCK = 0.05, 0.25  # seconds
 # A finished job with one big file, as a server that is stopped would have left it.
 PLANT = """
 import sys
@@ -69,7 +70,7 @@ def test_a_big_result_does_not_hold_blender_up(ui: Addon, tmp_path: Path) -> Non
     assert path.stat().st_size == MEGABYTES * 2**20
     told("downloading", ui)
     assert max(ui.busy) < LONGEST
-    assert np.quantile(ui.held, 0.75) < LONGEST
+    assert np.quantile(ui.held, 0.75) < LONGEST_BY_CLOCK
 
 
 def told(what: str, ui: Addon) -> None:
@@ -91,7 +92,7 @@ def test_waiting_does_not_hold_blender_up(ui: Addon, server: Server) -> None:
     assert job.imported
     told("uploading and waiting", ui)
     assert max(ui.busy) < LONGEST
-    assert np.quantile(ui.held, 0.75) < LONGEST
+    assert np.quantile(ui.held, 0.75) < LONGEST_BY_CLOCK
 
 
 def test_a_server_that_is_not_there_does_not_hold_blender_up(ui: Addon, server: Server) -> None:
@@ -103,7 +104,7 @@ def test_a_server_that_is_not_there_does_not_hold_blender_up(ui: Addon, server: 
     ui.until(lambda: time.monotonic() > until)
     told("nobody there", ui)
     assert max(ui.busy) < LONGEST
-    assert np.quantile(ui.held, 0.75) < LONGEST
+    assert np.quantile(ui.held, 0.75) < LONGEST_BY_CLOCK
 
 
 def ours(addon_name: str) -> dict[str, Any]:

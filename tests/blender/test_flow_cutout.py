@@ -1,0 +1,130 @@
+"""The subject told from its background before compute is spent, on a real server."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import bpy
+import numpy as np
+import pytest
+
+from tests.blender.serving import Addon, Server
+from tests.blender.test_flow_panels import drawn
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    running = Server(tmp_path_factory.mktemp("server") / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
+    """The add-on, online and not connected."""
+    bpy.context.preferences.system.use_online_access = True
+    yield (reached := Addon(addon))
+    reached.forget()
+
+
+@pytest.fixture
+def cutting(ui: Addon, server: Server) -> Addon:
+    """Connected, the picture's own alpha being the cut-out."""
+    ui.connect(server.string)
+    if not ui.session.cutouts.offered:
+        pytest.skip("this server does not preview cut-outs")
+    ui.pulse.tick()
+    bpy.context.scene.glimpse3d_settings.standard.matte = "alpha"
+    return ui
+
+
+def photo(ui: Addon, empty: bool = False) -> tuple[bpy.types.Image, np.ndarray]:
+    """Random colours with a disc that reaches the right edge, and its alpha."""
+    rgba = np.random.default_rng(3).integers(0, 256, (80, 120, 4)).astype(np.uint8)
+    y, x = np.mgrid[:80, :120]
+    solid = np.hypot(x - 100, y - 40) < 30
+    rgba[..., 3] = 0 if empty else np.where(solid, 255, 0)
+    picture = ui.module("scene.sources").packed(rgba, "photo.png")
+    bpy.context.scene.glimpse3d.source = picture
+    return picture, rgba[..., 3]
+
+
+def previewed(ui: Addon) -> None:
+    assert bpy.ops.glimpse3d.preview_cutout() == {"FINISHED"}
+    assert "Cutting out" in drawn("GLIMPSE3D_PT_view_input")
+    ui.until(lambda: ui.session.cutouts.preview is None)
+
+
+def test_without_a_server_it_is_not_offered(ui: Addon) -> None:
+    photo(ui)
+    assert not bpy.ops.glimpse3d.preview_cutout.poll()
+    assert "[Preview Cut-out]" not in drawn("GLIMPSE3D_PT_view_input")
+
+
+def test_the_cutout_stands_beside_its_picture_and_warns(cutting: Addon) -> None:
+    cutout: Any = cutting.module("scene.cutout")
+    picture, alpha = photo(cutting)
+    assert "[Preview Cut-out]" in drawn("GLIMPSE3D_PT_view_input")
+    previewed(cutting)
+    assert cutting.session.cutouts.problem is None
+    shown = cutout.preview_of(picture)
+    assert shown.name == "photo.png cut-out" and shown.packed_file is not None
+    assert np.array_equal(cutting.module("scene.image").rgba(shown)[..., 3], alpha)
+    cutting.pulse.tick()
+    cutting.pulse.tick()
+    assert "touches the right edge" in drawn("GLIMPSE3D_PT_view_input")
+    previewed(cutting)  # again: one picture has one preview
+    assert len([each for each in bpy.data.images if each.name.startswith("photo.png cut")]) == 1
+    assert cutting.jobs == []
+    folder = Path(bpy.utils.extension_path_user(cutting.pulse.PACKAGE, path="cutouts"))
+    assert not folder.exists() or not any(folder.iterdir())
+
+
+def test_painting_begins_as_the_cutout(cutting: Addon) -> None:
+    picture, alpha = photo(cutting)
+    bpy.context.scene.glimpse3d.cut = "auto"
+    previewed(cutting)
+    painted = cutting.module("scene.cutout").paint(picture)
+    read: Any = cutting.module("scene.image").rgba
+    assert np.array_equal(read(painted)[..., 3], alpha)
+    assert np.array_equal(read(painted)[..., :3], read(picture)[..., :3])
+
+
+def test_the_image_editor_opens_it_and_still_means_its_picture(cutting: Addon) -> None:
+    picture, _ = photo(cutting)
+    window = bpy.context.window_manager.windows[0]
+    area = window.screen.areas[0]
+    area.type = "IMAGE_EDITOR"
+    area.spaces.active.image = picture
+    with bpy.context.temp_override(window=window, area=area):
+        bpy.ops.glimpse3d.preview_cutout()
+        cutting.until(lambda: cutting.session.cutouts.preview is None)
+        assert area.spaces.active.image.name == "photo.png cut-out"
+        assert cutting.module("ui.asking").chosen_picture(bpy.context) == picture
+
+
+def test_a_picture_without_a_subject_is_told(cutting: Addon) -> None:
+    photo(cutting, empty=True)
+    previewed(cutting)
+    problem = cutting.session.cutouts.problem
+    assert problem is not None and problem.hint
+    assert problem.message.capitalize()[:20] in drawn("GLIMPSE3D_PT_view_input")
+
+
+def test_a_cutout_can_be_cancelled(cutting: Addon) -> None:
+    picture, _ = photo(cutting)
+    bpy.ops.glimpse3d.preview_cutout()
+    bpy.ops.glimpse3d.cancel_cutout()
+    assert cutting.session.cutouts.preview is None
+    for _ in range(30):
+        cutting.pulse.tick()
+    assert cutting.module("scene.cutout").preview_of(picture) is None
+
+
+def test_a_cutout_does_not_come_into_another_file(cutting: Addon) -> None:
+    photo(cutting)
+    bpy.ops.glimpse3d.preview_cutout()
+    bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
+    cutting.until(lambda: cutting.session.cutouts.preview is None)
+    assert not [each for each in bpy.data.images if "cut-out" in each.name]
