@@ -7,7 +7,6 @@ by their job's id, and a file of a result is only found if the store lists it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -17,6 +16,8 @@ from typing import Any
 
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.export.folder import output_errors
+
+from .durable import sync_names
 
 MAX_UPLOAD = 64 * 1024 * 1024
 SPARE_BYTES = 1024**3  # the disk is not filled further
@@ -157,18 +158,6 @@ class Artifacts:
             old = time.time() - path.stat().st_mtime > KEPT_SECONDS
             if old and path.stem not in names:
                 path.unlink(missing_ok=True)
-
-
-def sync_names(folder: Path) -> None:
-    """Make a folder's list of names durable, where the system offers that."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems have no such thing
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _owner_folder(owner: str) -> str:

@@ -39,6 +39,10 @@ class _Request:
 class Exchange:
     """Asks, resends and matches; ``step`` does what is due and never waits.
 
+    Attributes:
+        round_trip: the shortest time there and back, in seconds; 0 until one is known. What the
+            caller's own pauses may have added is taken off.
+
     Args:
         link: the socket.
         clock: seconds that never jump.
@@ -46,7 +50,9 @@ class Exchange:
 
     def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
         self.link = link
+        self.round_trip = 0.0
         self._clock = clock
+        self._stepped = clock()
         self._prefix = os.urandom(4)
         self._numbers = itertools.count(1)
         self._open: list[_Request] = []
@@ -80,7 +86,12 @@ class Exchange:
                 request.sent = None
         pushed = self._receive(until)
         self._resend()
+        self._stepped = self._clock()
         return pushed
+
+    def woke(self) -> None:
+        """The caller slept until something came, so what comes now is not late."""
+        self._stepped = self._clock()
 
     def _receive(self, until: float) -> list[Message]:
         pushed: list[Message] = []
@@ -108,10 +119,17 @@ class Exchange:
         request = self._by_id.get(identity)
         if request is None:
             return  # the reply to a request that was sent twice
+        if identity == request.ids[-1] and request.sent is not None:
+            self._time(request.sent)
         for each in request.ids:
             del self._by_id[each]
         self._open.remove(request)
         request.done(answer)
+
+    def _time(self, sent: float) -> None:
+        # It came after the last step; a program that polls seldom is not a long way off.
+        took = max(self._stepped - sent, 1e-6)
+        self.round_trip = min(self.round_trip or took, took)
 
     def _send(self, request: _Request) -> bool:
         if self.link.state != "up":

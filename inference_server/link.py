@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import zmq
@@ -110,9 +110,10 @@ class Link:
         self._failures = 0
         return frames
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until something arrives, at most so long."""
-        self._socket.poll(max(0, int(seconds * 1000)))
+    def register(self, poller: zmq.Poller) -> None:
+        """Have ``poller`` wake up when something arrives, also news of the connection."""
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
 
     def tick(self) -> None:
         """Read the monitor and do what is due; call it often."""
@@ -179,6 +180,14 @@ class Link:
         place = f"{self._connection.host}:{self._connection.port}"
         message, hint = _SENTENCES[code]
         return WireError(code, message.format(place=place), hint)
+
+
+def wait_for(links: Iterable[Link], seconds: float) -> None:
+    """Sleep until something arrives at one of them, at most so long."""
+    poller = zmq.Poller()
+    for link in links:
+        link.register(poller)
+    poller.poll(max(0, int(seconds * 1000)))
 
 
 _SENTENCES = {

@@ -16,8 +16,8 @@ from inference_server import connection
 from inference_server.artifacts import Artifacts
 from inference_server.client import Client
 from inference_server.events import Downloaded, Refused
-from inference_server.exchange import Exchange
 from inference_server.keys import Keys
+from inference_server.lanes import Lanes
 from inference_server.link import Link
 from inference_server.store import Store
 from inference_server.transfers import Upload, is_file_name
@@ -95,15 +95,15 @@ def test_a_download_goes_on_where_another_process_was_killed(
 def count_asked(client: Client) -> list[int]:
     """Bytes that the client asks for from now on, in the order of its requests."""
     asked: list[int] = []
-    exchange = client._for_files()
-    ask = exchange.ask
+    lanes = client._lanes
+    ask = lanes.ask
 
-    def counted(kind: str, body: dict[str, int], *rest: object) -> None:
+    def counted(kind: str, body: dict[str, int], *rest: object, size: int = 0) -> None:
         if kind == "fetch":
             asked.append(body["count"])
-        ask(kind, body, *rest)  # type: ignore[arg-type]
+        ask(kind, body, *rest, size=size)  # type: ignore[arg-type]
 
-    exchange.ask = counted  # type: ignore[method-assign,assignment]
+    lanes.ask = counted  # type: ignore[method-assign,assignment]
     return asked
 
 
@@ -169,27 +169,31 @@ def test_a_network_that_falls_silent_is_left(
 
 
 def test_an_upload_goes_on_where_another_stopped(server: Server) -> None:
-    content = random.Random(3).randbytes(3 * MEGABYTE)
+    content = random.Random(3).randbytes(24 * MEGABYTE)
     sha256 = hashlib.sha256(content).digest()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
 
     def uploaded(stop_at: int) -> list[int]:
-        link = Link(connection.read(server.string), context)
-        exchange, upload, offsets = Exchange(link), Upload(content), []
-        ask = exchange.ask
+        where = connection.read(server.string)
+        lanes, upload, offsets = (
+            Lanes(lambda: Link(where, context), lambda: 0.0),
+            Upload(content),
+            [],
+        )
+        ask = lanes.ask
 
         def noted(kind: str, body: dict[str, int], *rest: object) -> None:
             if kind == "put":
                 offsets.append(body["offset"])
             ask(kind, body, *rest)  # type: ignore[arg-type]
 
-        exchange.ask = noted  # type: ignore[method-assign,assignment]
+        lanes.ask = noted  # type: ignore[method-assign,assignment]
         until = time.monotonic() + 20
         while not upload.done and upload.sent < stop_at and time.monotonic() < until:
-            upload.step(exchange)
-            exchange.step(time.monotonic() + 0.01)
+            upload.step(lanes)
+            lanes.step(time.monotonic() + 0.01)
         assert upload.problem is None
-        link.close()
+        lanes.close()
         return offsets
 
     first = uploaded(stop_at=MEGABYTE)
