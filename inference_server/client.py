@@ -44,6 +44,7 @@ from .results import Results, folder_of
 
 _REFUSED = "refused_key"
 PING_SECONDS = 15.0
+STEP_SECONDS = 0.001  # of a piece that is proved and written: no new one when less is left
 NAP_SECONDS = 0.05  # the longest sleep in ``poll``: some things are due by the clock
 
 Answer = Message | WireError
@@ -246,8 +247,8 @@ class Client:
             now = self._clock()
             worked = self._orders.step(self._lanes, now)
             worked = self._results.step(self._lanes, now) or worked
-            worked = self._lanes.step(until) or worked
-            if not worked or self._clock() >= until:
+            worked = self._lanes.step() or worked
+            if not worked or self._clock() >= until - STEP_SECONDS:
                 return worked
 
     def _connect(self) -> Link:

@@ -104,15 +104,15 @@ class Lanes:
         self._moved += size
         done(answer)
 
-    def step(self, until: float) -> bool:
-        """Send and receive until nothing is there or the clock shows ``until``.
+    def step(self) -> bool:
+        """Send, and receive one message a socket: then more is asked for, ere the window is empty.
 
         Returns:
             whether anything came.
         """
         heard = [each.link.heard for each in self._exchanges]
         for each in self._exchanges:
-            each.step(until)
+            each.step(until=0.0)
         now = self._clock()
         self._adapt(now)
         came = heard != [each.link.heard for each in self._exchanges]
