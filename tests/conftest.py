@@ -1,19 +1,25 @@
-"""What all tests share: the flag ``--slow``."""
+"""What all tests share: the flags ``--slow`` and ``--soak``."""
 
 import pytest
 
+KINDS = ("slow", "soak")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--slow",
-        action="store_true",
-        help="run the tests marked slow, and only them (without it: all others)",
-    )
+    for kind in KINDS:
+        parser.addoption(
+            f"--{kind}",
+            action="store_true",
+            help=f"run the tests marked {kind}, and only them (without it: those without a mark)",
+        )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    wanted = config.getoption("--slow")
-    left_out = [item for item in items if ("slow" in item.keywords) != wanted]
+    wanted = {kind for kind in KINDS if config.getoption(f"--{kind}")}
+    chosen, left_out = [], []
+    for item in items:
+        marks = {kind for kind in KINDS if kind in item.keywords}
+        (chosen if marks & wanted or not (marks or wanted) else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if ("slow" in item.keywords) == wanted]
+        items[:] = chosen
