@@ -258,7 +258,8 @@ def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None
 
 def soak(arguments: list[str]) -> int:
     """Run the long tests of the server, marked soak: half an hour; flags go to pytest."""
-    return call([ensure(TESTING), "-m", "pytest", "--soak", "tests/server", *arguments], ROOT)[0]
+    python = ensure(("server", "test"))
+    return call([python, "-m", "pytest", "--soak", "tests/server", *arguments], ROOT)[0]
 
 
 def addon(arguments: list[str]) -> int:
