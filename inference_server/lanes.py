@@ -81,23 +81,25 @@ class Lanes:
     def ask(
         self, kind: str, body: dict[str, Any], done: Done, blob: bytes = b"", size: int = 0
     ) -> None:
-        """Send a request over the least busy socket.
+        """Send a request over the least busy socket; with a blob, over the first one.
 
-        The arguments are those of ``Exchange.ask``, and ``size``: bytes that move, up or down.
+        Pieces of an upload must arrive in their order, which only one socket keeps. The arguments
+        are those of ``Exchange.ask``, and ``size``: bytes that move, up or down.
 
         Raises:
             WireError: the request itself breaks the protocol.
         """
         self._flying += size
-        self._least_busy().ask(kind, body, partial(self._done, done, size), blob)
-
-    def _least_busy(self) -> Exchange:
         self._used = self._clock()
+        self._open()
+        up = [each for each in self._exchanges if each.link.state == "up"]
+        chosen = self._exchanges[0] if blob or not up else min(up, key=len)
+        chosen.ask(kind, body, partial(self._done, done, size), blob)
+
+    def _open(self) -> None:
         wanted = FAR_SOCKETS if self._round_trip() > FAR_SECONDS else 1
         while len(self._exchanges) < wanted:
             self._exchanges.append(Exchange(self._connect(), self._clock))
-        up = [each for each in self._exchanges if each.link.state == "up"]
-        return min(up or self._exchanges[:1], key=len)
 
     def _done(self, done: Done, size: int, answer: Message | WireError) -> None:
         self._flying -= size

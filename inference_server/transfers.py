@@ -57,6 +57,7 @@ class Upload:
         self._asked = self._answered = False
         self._next = 0
         self._flying = 0
+        self._gap = False
 
     def step(self, lanes: Lanes) -> bool:
         """Hash a slice, or send what the window allows; whether a slice was hashed."""
@@ -80,12 +81,12 @@ class Upload:
             self.sha256 = self._hash.digest()
 
     def _put(self, lanes: Lanes) -> None:
-        while self._next < len(self._data) and lanes.room:
+        while self._next < len(self._data) and lanes.room and not self._gap:
             piece = self._data[self._next : self._next + lanes.piece]
             body = {"sha256": self.sha256, "size": len(self._data), "offset": self._next}
             self._next += len(piece)
             self._flying += 1
-            lanes.ask("put", body, self._stored, piece, len(piece))
+            lanes.ask("put", body, partial(self._stored, self._next), piece, len(piece))
 
     def _held(self, answer: Message | WireError) -> None:
         self._answered = True
@@ -97,16 +98,18 @@ class Upload:
         if not self.done and self._next == len(self._data):
             self.problem = WireError("bad_message", "the server's count of bytes is wrong")
 
-    def _stored(self, answer: Message | WireError) -> None:
+    def _stored(self, end: int, answer: Message | WireError) -> None:
         self._flying -= 1
         if isinstance(answer, WireError):
             self.problem = answer
             return
-        self.sent = min(max(self.sent, answer.body["have"]), self.size)
-        if answer.body["complete"]:
-            self.done = True
-        elif self._flying == 0:  # all sent and something missing: go on where the server stands
-            self._next = min(answer.body["have"], self._next)
+        have = min(answer.body["have"], self.size)
+        self.done = self.done or answer.body["complete"]
+        self.sent = self.size if self.done else max(self.sent, have)
+        self._next = max(self._next, have)  # another process of ours may upload the same
+        self._gap |= have < end  # it was not taken, and what follows it will not be either
+        if self._flying == 0 and (self._gap or self._next == self.size):
+            self._gap, self._next = False, have
 
 
 class Download:

@@ -60,9 +60,13 @@ class Proxy:
         while self._open:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
             except OSError:
                 return
+            try:
+                server = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:  # the server is down, as its client shall see
+                client.close()
+                continue
             self._sockets += [client, server]
             for line in ((client, server, "up"), (server, client, "down")):
                 self._start(*line)

