@@ -6,8 +6,8 @@ by SHA-256 and synced, in turn with the same file over FastAPI and uvicorn with 
 installed for this alone: ``pip install fastapi uvicorn trustme``. Without them only our own figures
 come. Wall time and the CPU time of both ends are told, as other programs may share the machine.
 
-``--delay MS`` puts a proxy of that round trip between instead, without a baseline, and also sends a
-picture up. ``--clients N`` connects so many idle clients and times a ping. Rows go to
+Then the same through a proxy of 100 ms there and back (``--delay``), and a file the other way; and
+the milliseconds of a ping among 200 connected clients (``--clients``). Rows go to
 ``benchmarks/results/server.csv``. Linux, as the CPU time of the server is read in /proc.
 """
 
@@ -34,11 +34,14 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from inference_server import connection  # noqa: E402
 from inference_server.artifacts import Artifacts  # noqa: E402
 from inference_server.client import Client  # noqa: E402
-from inference_server.events import Downloaded, Refused  # noqa: E402
+from inference_server.events import Downloaded, JobChanged, Refused  # noqa: E402
 from inference_server.keys import Keys  # noqa: E402
 from inference_server.store import Store  # noqa: E402
+from tests.server.proxy import Proxy  # noqa: E402
+from tests.server.serving import ping_times  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "server.csv"
 JOB = bytes(range(16))
@@ -187,16 +190,71 @@ def table(found: dict[str, list[Fetched]], size: int) -> list[list[str]]:
     return rows
 
 
+def far(milliseconds: float, size: int, folder: Path) -> list[list[str]]:
+    """One result down and one file up, through a proxy of that round trip."""
+    digest = plant(folder / "data", size)
+    ours = [sys.executable, "-m", "inference_server", "--data", str(folder / "data")]
+    content = random.Random(1).randbytes(min(size, 48 * MEBIBYTE))
+    with started(ours) as (server, string):
+        here = connection.read(string)
+        with Proxy(here.port, delay=milliseconds / 2000) as proxy:
+            client = Client(dataclasses.replace(here, port=proxy.port), name="benchmark")
+            down = timed(server.pid, lambda: over_zeromq(client, folder / "out", digest))
+            up = timed(server.pid, lambda: over_zeromq_up(client, content))
+            client.close()
+    ways = {
+        f"down, {milliseconds:.0f} ms": (down, size),
+        f"up, {milliseconds:.0f} ms": (up, len(content)),
+    }
+    return [row for way, (one, count) in ways.items() for row in table({way: [one]}, count)[1:]]
+
+
+def over_zeromq_up(client: Client, content: bytes) -> float:
+    """Send a file and have its job accepted; the longest CPU time that one call took."""
+    client.submit("generate", {}, {"image": content})
+    longest, done = 0.0, False
+    while not done:
+        before = time.thread_time()
+        events = client.poll(5, wait=True)
+        longest = max(longest, time.thread_time() - before)
+        done = any(isinstance(event, JobChanged) for event in events)
+    return longest
+
+
+def among(count: int, folder: Path) -> list[list[str]]:
+    """Milliseconds of a ping among so many clients that are connected."""
+    ours = [sys.executable, "-m", "inference_server", "--data", str(folder / "data")]
+    with started(ours) as (_, string):
+        here, keys = connection.read(string), Keys(folder / "data" / "keys")
+        secrets = [keys.invite(f"guest {number}") for number in range(count)]
+        clients = [Client(dataclasses.replace(here, client_secret=each)) for each in secrets]
+        while any(client.state != "ready" for client in clients):
+            for client in clients:
+                client.poll(1)
+        times = sorted(1000 * each for each in ping_times(here, 505)[5:])
+        for client in clients:
+            client.close()
+    shares = [f"p{share}={times[int(len(times) * share / 100)]:.1f}" for share in (50, 90, 99)]
+    return [[f"ping of {count}", *shares]]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--mebibytes", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--delay", type=float, default=100.0, metavar="MILLISECONDS")
+    parser.add_argument("--clients", type=int, default=200)
     arguments = parser.parse_args()
     size = arguments.mebibytes * MEBIBYTE
-    with tempfile.TemporaryDirectory() as folder:
-        rows = table(compare(size, arguments.rounds, Path(folder)), size)
+    with tempfile.TemporaryDirectory() as name:
+        folders = [Path(name) / each for each in ("near", "far", "many")]
+        for each in folders:
+            each.mkdir()
+        rows = table(compare(size, arguments.rounds, folders[0]), size)
+        rows += far(arguments.delay, size, folders[1])
+        rows += among(arguments.clients, folders[2])
     for row in rows:
-        print("".join(f"{cell:>14}" for cell in row))
+        print("".join(f"{cell:>16}" for cell in row))
     RESULTS.parent.mkdir(parents=True, exist_ok=True)
     with RESULTS.open("w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)

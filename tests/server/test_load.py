@@ -8,16 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import zmq
 from zmq.utils import z85
 
 from inference_server import connection
 from inference_server.client import Client
 from inference_server.events import Downloaded, Event, JobChanged, JobDeleted, JobList, Refused
-from inference_server.exchange import Exchange
 from inference_server.keys import Keys
-from inference_server.link import Link
-from tests.server.serving import QUICK, Server, eventually, picture, ready
+from tests.server.serving import QUICK, Server, eventually, picture, ping_times, ready
 
 Start = Callable[..., Server]
 linux = pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="memory is read in /proc")
@@ -124,23 +121,6 @@ def test_twenty_clients_for_ten_minutes_leave_nothing_behind(start: Start, tmp_p
     assert max(files[half:]) <= max(files[:half]) + 2, numbers
 
 
-def ping_times(server: Server, count: int) -> list[float]:
-    """Seconds that each of so many pings takes, one after the other."""
-    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
-    exchange, times = Exchange(Link(connection.read(server.string), context)), []
-    for _ in range(count):
-        answers: list[object] = []
-        began = time.perf_counter()
-        exchange.ask("ping", {}, answers.append)
-        while not answers:
-            exchange.step(time.monotonic() + 0.01)
-            assert time.perf_counter() - began < 30
-        times.append(time.perf_counter() - began)
-        time.sleep(0.02)  # the server takes 64 requests a second from a key
-    exchange.link.close()
-    return times
-
-
 @linux
 @pytest.mark.slow
 def test_a_ping_is_quick_among_two_hundred_clients(start: Start, tmp_path: Path) -> None:
@@ -152,7 +132,7 @@ def test_a_ping_is_quick_among_two_hundred_clients(start: Start, tmp_path: Path)
     clients = [Client(replace(here, client_secret=secret)) for secret in secrets]
     for client in clients:
         ready(client, 60)
-    times = ping_times(server, 300)
+    times = ping_times(here, 300)
     assert all(client.poll(1) is not None and client.state == "ready" for client in clients)
     for client in clients:
         client.close()

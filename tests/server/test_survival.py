@@ -1,7 +1,6 @@
 """kill -9 of the server at random moments, and what is on the disk when it answers."""
 
 import hashlib
-import os
 import random
 import shutil
 import signal
@@ -17,7 +16,7 @@ import pytest
 from inference_server.client import Client, new_job_id
 from inference_server.events import Event, JobChanged, Refused
 from inference_server.store import MAX_ATTEMPTS, Row, Store
-from tests.server.serving import QUICK, Server, ended, eventually, patient, picture, ready
+from tests.server.serving import QUICK, ROOT, Server, ended, eventually, patient, picture, ready
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="it preloads a library")
 
@@ -120,6 +119,16 @@ def test_every_accepted_job_ends_once_though_the_server_is_killed_fifty_times(
     assert ends["succeeded"] >= 50
 
 
+FETCH = """
+import sys
+from inference_server.client import Client
+from inference_server.events import Downloaded
+client = Client(sys.argv[1])
+client.download(*sys.argv[2:])
+while not any(isinstance(event, Downloaded) for event in client.poll(50, wait=True)):
+    pass
+client.close()
+"""
 COUNTER = r"""
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -198,4 +207,23 @@ def test_nothing_is_said_before_it_is_on_the_disk(
     names = {Path(path).name for path in synced() if job in path}
     assert {each["name"] for each in done.files} <= names
     assert synced()[str(data / "results")] >= 1  # and so is the name of the result's folder
-    assert os.environ["LD_PRELOAD"]
+
+
+@pytest.mark.slow
+def test_a_result_is_whole_on_the_disk_before_its_manifest_has_its_name(
+    start: Start, tmp_path: Path, sync_log: Path
+) -> None:
+    server, out = start(), tmp_path / "out"
+    client = ready(Client(server.string, name="test"), 60)
+    done = ended(client, client.generate(picture(8), QUICK), 120)
+    client.close()
+    subprocess.run(
+        [sys.executable, "-c", FETCH, server.string, done.id, str(out)],
+        check=True, timeout=120, cwd=ROOT,
+    )  # fmt: skip
+    synced = [line for line in sync_log.read_text().splitlines() if line.startswith(str(out))]
+    manifest = synced.index(str(out / "manifest.json"))
+    before, after = synced[:manifest], synced[manifest + 1 :]
+    names = {each["name"] for each in done.files} - {"manifest.json"}
+    assert {Path(path).name for path in before} == {*names, out.name}
+    assert before[-1] == str(out) and after == [str(out)]  # the names, each time at last
