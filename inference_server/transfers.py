@@ -178,21 +178,28 @@ class Download:
             return None
 
     def step(self, lanes: Lanes) -> bool:
-        """Hash what was there, ask for more, or finish; whether that was costly."""
+        """Hash what was there, write a piece, ask for more, or finish; whether that was costly."""
         if self.done or self.problem:
             return False
         try:
-            if self.got < self._rehash:
-                self._hash_part()
-                return True
-            if self.got == self.size:
-                self._prove()
-                return True
+            worked = self._work()
         except OSError as error:
             self.problem = from_disk(error, self._folder, self.size - self.got)
             return False
-        self._ask(lanes)
-        return False
+        if self._rehash <= self.got < self.size:
+            self._ask(lanes)
+        return worked
+
+    def _work(self) -> bool:
+        if self.got < self._rehash:
+            self._hash_part()
+        elif self.got in self._early:
+            self._write(self._early.pop(self.got))
+        elif self.got == self.size:
+            self._prove()
+        else:
+            return False
+        return True
 
     def _hash_part(self) -> None:
         with self._part.open("rb") as file:
@@ -226,21 +233,13 @@ class Download:
             )
             return
         self._early[offset] = answer.blob
-        try:
-            self._write()
-        except OSError as error:
-            self.problem = from_disk(error, self._folder, self.size - self.got)
 
-    def _write(self) -> None:
-        if self.got not in self._early:
-            return
+    def _write(self, data: bytes) -> None:
         with self._part.open("r+b", buffering=0) as file:
             file.seek(self.got)
-            while self.got in self._early:
-                data = self._early.pop(self.got)
-                _write_all(file, data)
-                self._hash.update(data)
-                self.got += len(data)
+            _write_all(file, data)
+            self._hash.update(data)
+            self.got += len(data)
             if self.got - self._flushed >= SLICE or self.got == self.size:
                 begin_writing(file.fileno(), self._flushed, self.got - self._flushed)
                 self._flushed = self.got

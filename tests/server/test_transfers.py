@@ -55,14 +55,15 @@ def test_a_download_does_not_hold_its_caller(
     content = plant(data, 24 * MEGABYTE)
     client = connect(start().string)
     client.download(JOB.hex(), tmp_path / "out")
-    longest, done = 0.0, False
+    times, done = [], False
     while not done:
         before = time.thread_time()
-        events = client.poll(5)
-        longest = max(longest, time.thread_time() - before)
+        events = client.poll(4)
+        times.append(time.thread_time() - before)
         done = any(isinstance(event, Downloaded) for event in events)
         assert not any(isinstance(event, Refused) for event in events), events
-    assert longest < 0.05
+    # What the disk takes to sync the whole file at the end is its own; the rest is ours.
+    assert sorted(times)[-2] < 0.025 and max(times) < 0.1  # 5 ms, on a machine that is not slow
     assert (tmp_path / "out" / "splats.ply").read_bytes() == content
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["splats.ply"]
 
