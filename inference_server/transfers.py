@@ -60,7 +60,7 @@ class Upload:
         self._gap = False
 
     def step(self, lanes: Lanes) -> bool:
-        """Hash a slice, or send what the window allows; whether a slice was hashed."""
+        """Hash a slice, or send a piece if the window allows; whether there was one."""
         if self.done or self.problem:
             return False
         if not self.sha256:
@@ -69,9 +69,8 @@ class Upload:
         if not self._asked:
             self._asked = True
             lanes.ask("have", {"sha256": self.sha256, "size": len(self._data)}, self._held)
-        elif self._answered:
-            self._put(lanes)
-        return False
+            return False
+        return self._answered and self._put(lanes)
 
     def _hash_slice(self) -> None:
         part = memoryview(self._data)[self._hashed : self._hashed + SLICE]
@@ -80,13 +79,15 @@ class Upload:
         if self._hashed == len(self._data):
             self.sha256 = self._hash.digest()
 
-    def _put(self, lanes: Lanes) -> None:
-        while self._next < len(self._data) and lanes.room and not self._gap:
-            piece = self._data[self._next : self._next + lanes.piece]
-            body = {"sha256": self.sha256, "size": len(self._data), "offset": self._next}
-            self._next += len(piece)
-            self._flying += 1
-            lanes.ask("put", body, partial(self._stored, self._next), piece, len(piece))
+    def _put(self, lanes: Lanes) -> bool:
+        if self._gap or self._next == self.size or not lanes.room:
+            return False
+        piece = self._data[self._next : self._next + lanes.piece]
+        body = {"sha256": self.sha256, "size": self.size, "offset": self._next}
+        self._next += len(piece)
+        self._flying += 1
+        lanes.ask("put", body, partial(self._stored, self._next), piece, len(piece))
+        return True
 
     def _held(self, answer: Message | WireError) -> None:
         self._answered = True
