@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from .protocol import Message
 RESEND_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 PATIENCE_SECONDS = 30.0  # for one reply while others do come
+PAUSE_SECONDS = 1.0  # a server that is busy for no longer is asked again without a word
 
 Done = Callable[["Message | WireError"], None]
 
@@ -33,6 +35,7 @@ class _Request:
     done: Done
     sent: float | None = None  # the last time, on this connection
     first: float = 0.0  # the first time, on this connection
+    due: float = 0.0  # not to be sent before
     ids: list[bytes] = field(default_factory=list)
 
 
@@ -123,6 +126,11 @@ class Exchange:
             self._time(request.sent)
         for each in request.ids:
             del self._by_id[each]
+        request.ids.clear()
+        if isinstance(answer, WireError) and 0 < answer.retry_after <= PAUSE_SECONDS:
+            request.sent = None
+            request.due = self._clock() + answer.retry_after + PAUSE_SECONDS * random.random()
+            return
         self._open.remove(request)
         request.done(answer)
 
@@ -151,6 +159,8 @@ class Exchange:
         now = self._clock()
         for request in list(self._open):
             if request.sent is None:
+                if now < request.due:
+                    continue
                 if not self._send(request):
                     return  # the socket is full; later requests must not overtake
                 continue
