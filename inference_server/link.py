@@ -24,6 +24,7 @@ from .errors import WireError
 
 HANDSHAKE_SECONDS = 4.0
 MAX_BACKOFF_SECONDS = 30.0
+KNOWN_BACKOFF_SECONDS = 2.0  # it was our server before: the way to it is bad, not the place
 _DEADLY = (zmq.EVENT_HANDSHAKE_FAILED_AUTH, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 
@@ -172,7 +173,9 @@ class Link:
         """The socket will never connect again: a new one after a while."""
         self._fail(problem)
         self._failures += 1
-        backoff = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(self._failures, 10))
+        known = self.generation > 0 and problem.code != "refused_key"
+        most = KNOWN_BACKOFF_SECONDS if known else MAX_BACKOFF_SECONDS
+        backoff = min(most, 0.5 * 2 ** min(self._failures, 10))
         self._rebirth = now + backoff * random.uniform(0.7, 1.3)
 
     def refusal(self, code: str) -> WireError:

@@ -92,11 +92,11 @@ def test_every_byte_is_right_whatever_the_network_does(
     server, picture = start(), noise(1.6, seed=2)
     with through(Proxy(server.port, upwards=True, **weather), server) as client:
         job = client.generate(picture, patient(seconds=1))
-        assert ended(client, job, 120).state == "succeeded"
+        assert ended(client, job, 240).state == "succeeded"
     assert uploaded(tmp_path / "data", picture).read_bytes() == picture
     with through(Proxy(server.port, **weather), server) as client:
-        downloaded(client, JOB.hex(), tmp_path / "out", 120)
-        folder = downloaded(client, job, tmp_path / "whole", 120)
+        downloaded(client, JOB.hex(), tmp_path / "out", 240)
+        folder = downloaded(client, job, tmp_path / "whole", 240)
     assert (tmp_path / "out" / "splats.ply").read_bytes() == content
     results = tmp_path / "data" / "results" / job
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {
