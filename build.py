@@ -256,6 +256,12 @@ def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None
     )
 
 
+def soak(arguments: list[str]) -> int:
+    """Run the long tests of the server, marked soak: half an hour; flags go to pytest."""
+    python = ensure(("server", "test"))
+    return call([python, "-m", "pytest", "--soak", "tests/server", *arguments], ROOT)[0]
+
+
 def addon(arguments: list[str]) -> int:
     """Build the Blender extension into dist, a ZIP a platform."""
     return call([ensure(()), str(ADDON_BUILD / "extension.py"), *arguments], ROOT)[0]
@@ -289,6 +295,7 @@ def bench(arguments: list[str]) -> int:
 COMMANDS: dict[str, tuple[str, Callable[[list[str]], int]]] = {
     "run": ("PICTURE [flags]", run),
     "test": ("[--slow] [flags]", test),
+    "soak": ("[flags]", soak),
     "addon": ("[--platform NAME]", addon),
     "check": ("", check),
     "bench": ("[flags]", bench),

@@ -12,6 +12,8 @@ WIRE_SIDE = (
     "events.py",
     "link.py",
     "exchange.py",
+    "lanes.py",
+    "durable.py",
     "transfers.py",
     "results.py",
     "following.py",

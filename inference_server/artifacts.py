@@ -7,7 +7,6 @@ by their job's id, and a file of a result is only found if the store lists it.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import os
 import shutil
@@ -17,6 +16,8 @@ from typing import Any
 
 from glimpse3d.errors import Glimpse3DError
 from glimpse3d.export.folder import output_errors
+
+from .durable import sync_file, sync_names
 
 MAX_UPLOAD = 64 * 1024 * 1024
 SPARE_BYTES = 1024**3  # the disk is not filled further
@@ -51,14 +52,15 @@ class Artifacts:
         return (part.stat().st_size if part.is_file() else 0), False
 
     def put(self, owner: str, body: dict[str, Any], blob: bytes) -> tuple[int, bool]:
-        """Add a piece of an upload; one that does not continue what is here changes nothing.
+        """Add a piece of an upload, but for what is here; one beyond its end changes nothing.
 
         Raises:
             Glimpse3DError: ``too_large``, ``disk_full``, ``bad_hash`` (and the upload is gone).
         """
         path = self.upload_path(owner, body["sha256"])
         have, complete = self.held(owner, body["sha256"])
-        if complete or body["offset"] != have:
+        blob = blob[max(0, have - body["offset"]) :]
+        if complete or body["offset"] > have or not blob:
             return have, complete
         self._check_room(body["size"], have + len(blob))
         part = path.with_suffix(PART)
@@ -153,6 +155,8 @@ class Artifacts:
         for path in self._results.iterdir():
             if path.name not in keep:
                 shutil.rmtree(path, ignore_errors=True)
+        for part in self._uploads.glob(f"*/*{PART}"):
+            _finish(part)
         names = {sha256.hex() for sha256 in wanted}
         for path in self._uploads.glob("*/*"):
             old = time.time() - path.stat().st_mtime > KEPT_SECONDS
@@ -160,16 +164,14 @@ class Artifacts:
                 path.unlink(missing_ok=True)
 
 
-def sync_names(folder: Path) -> None:
-    """Make a folder's list of names durable, where the system offers that."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems have no such thing
-            os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _finish(part: Path) -> None:
+    """An upload whose last piece came just before the server was killed is whole."""
+    with part.open("rb") as file:
+        whole = hashlib.file_digest(file, "sha256").hexdigest() == part.stem
+    if whole:
+        sync_file(part)
+        part.replace(part.with_suffix(""))
+        sync_names(part.parent)
 
 
 def _owner_folder(owner: str) -> str:

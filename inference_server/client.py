@@ -37,13 +37,15 @@ from .events import (
 from .events import Welcome as Greeting
 from .exchange import Exchange
 from .following import Orders, Watches
-from .link import Link
+from .lanes import Lanes
+from .link import Link, wait_for
 from .protocol import Message
 from .results import Results, folder_of
 
 _REFUSED = "refused_key"
 PING_SECONDS = 15.0
-BULK_IDLE_SECONDS = 30.0
+STEP_SECONDS = 0.0015  # of a piece that is proved and written: no new one when less is left
+NAP_SECONDS = 0.05  # the longest sleep in ``poll``: some things are due by the clock
 
 Answer = Message | WireError
 
@@ -104,9 +106,9 @@ class Client:
         self._instance = os.urandom(16)
         self._context = _context()
         self._events: deque[Event] = deque()
-        self._control = Exchange(Link(self.where, self._context, clock), clock)
-        self._bulk: Exchange | None = None
-        self._bulk_used = 0.0
+        self._control = Exchange(self._connect(), clock)
+        # Others than the control's: a ping must not queue behind megabytes.
+        self._lanes = Lanes(self._connect, lambda: self._control.round_trip, clock)
         self._greeted = 0  # the link's generation that was greeted
         tell = self._events.append
         self._watches = Watches(self._control, tell, clock)
@@ -250,8 +252,7 @@ class Client:
         if self.problem is not None and self.problem.code == "closed":
             return
         self._control.link.close()
-        if self._bulk is not None:
-            self._bulk.link.close()
+        self._lanes.close()
         self.state, self.problem = "down", WireError("closed", "the client was closed")
 
     def poll(self, budget_ms: float = 5.0, wait: bool = False) -> list[Event]:
@@ -264,16 +265,18 @@ class Client:
         if self.problem is not None and self.problem.code == "closed":
             return []
         until = self._clock() + budget_ms / 1000
-        self._step(until)
+        worked = self._step(until)
         while wait and not self._events and self._clock() < until:
-            busy = bool(self._orders) or bool(self._results)
-            self._control.link.wait(min(0.002 if busy else 0.05, until - self._clock()))
-            self._step(until)
+            if not worked:
+                links = [self._control.link, *self._lanes.links]
+                wait_for(links, min(NAP_SECONDS, until - self._clock()))
+                self._control.woke()
+            worked = self._step(until)
         events = list(self._events)
         self._events.clear()
         return events
 
-    def _step(self, until: float) -> None:
+    def _step(self, until: float) -> bool:
         for event in self._control.step(until):
             self._watches.take(event)
         self._follow_link()
@@ -282,33 +285,28 @@ class Client:
             self._watches.step(now)
             if not len(self._control) and now - self._control.link.heard > PING_SECONDS:
                 self._control.ask("ping", {}, self._lose_key)
-        self._move_files(until)
+        return self._move_files(until)
 
-    def _move_files(self, until: float) -> None:
-        while self._orders or self._results:
-            self._bulk_used = self._clock()
-            self._orders.step(self._for_files, self._clock())
-            self._results.step(self._for_files, self._clock())
-            if self._bulk is None:
-                return
-            heard = self._bulk.link.heard
-            self._bulk.step(until)
-            if self._clock() >= until or self._bulk.link.heard == heard:
-                return
-        if self._bulk is not None and self._clock() - self._bulk_used > BULK_IDLE_SECONDS:
-            self._bulk.link.close()
-            self._bulk = None
+    def _move_files(self, until: float) -> bool:
+        """Upload and download until the time is up or there is nothing to do but wait.
 
-    def _for_files(self) -> Exchange:
-        # A second socket: a ping must not queue behind megabytes.
-        if self._bulk is None:
-            self._bulk = Exchange(Link(self.where, self._context, self._clock), self._clock)
-        return self._bulk
+        Returns:
+            whether there is more to do at once.
+        """
+        while True:
+            now = self._clock()
+            worked = self._orders.step(self._lanes, now)
+            worked = self._results.step(self._lanes, now) or worked
+            worked = self._lanes.step() or worked
+            if not worked or self._clock() >= until - STEP_SECONDS:
+                return worked
+
+    def _connect(self) -> Link:
+        return Link(self.where, self._context, self._clock)
 
     def _follow_link(self) -> None:
         link = self._control.link
-        if self._bulk is not None:  # one key for both: taken back for one, it is for the other
-            self._lose_key(self._bulk.link.problem)
+        self._lose_key(self._lanes.problem)  # one key for all: taken back for one, it is for all
         if link.state == "down":
             self._change("down", link.problem)
         elif link.state == "up" and link.generation != self._greeted:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from .protocol import Message
 RESEND_SECONDS = 5.0
 SILENCE_SECONDS = 15.0
 PATIENCE_SECONDS = 30.0  # for one reply while others do come
+PAUSE_SECONDS = 1.0  # a server that is busy for no longer is asked again without a word
 
 Done = Callable[["Message | WireError"], None]
 
@@ -33,11 +35,16 @@ class _Request:
     done: Done
     sent: float | None = None  # the last time, on this connection
     first: float = 0.0  # the first time, on this connection
+    due: float = 0.0  # not to be sent before
     ids: list[bytes] = field(default_factory=list)
 
 
 class Exchange:
     """Asks, resends and matches; ``step`` does what is due and never waits.
+
+    Attributes:
+        round_trip: the shortest time there and back, in seconds; 0 until one is known. What the
+            caller's own pauses may have added is taken off.
 
     Args:
         link: the socket.
@@ -46,7 +53,9 @@ class Exchange:
 
     def __init__(self, link: Link, clock: Callable[[], float] = time.monotonic) -> None:
         self.link = link
+        self.round_trip = 0.0
         self._clock = clock
+        self._stepped = clock()
         self._prefix = os.urandom(4)
         self._numbers = itertools.count(1)
         self._open: list[_Request] = []
@@ -80,7 +89,12 @@ class Exchange:
                 request.sent = None
         pushed = self._receive(until)
         self._resend()
+        self._stepped = self._clock()
         return pushed
+
+    def woke(self) -> None:
+        """The caller slept until something came, so what comes now is not late."""
+        self._stepped = self._clock()
 
     def _receive(self, until: float) -> list[Message]:
         pushed: list[Message] = []
@@ -108,10 +122,22 @@ class Exchange:
         request = self._by_id.get(identity)
         if request is None:
             return  # the reply to a request that was sent twice
+        if identity == request.ids[-1] and request.sent is not None:
+            self._time(request.sent)
         for each in request.ids:
             del self._by_id[each]
+        request.ids.clear()
+        if isinstance(answer, WireError) and 0 < answer.retry_after <= PAUSE_SECONDS:
+            request.sent = None
+            request.due = self._clock() + answer.retry_after + PAUSE_SECONDS * random.random()
+            return
         self._open.remove(request)
         request.done(answer)
+
+    def _time(self, sent: float) -> None:
+        # It came after the last step; a program that polls seldom is not a long way off.
+        took = max(self._stepped - sent, 1e-6)
+        self.round_trip = min(self.round_trip or took, took)
 
     def _send(self, request: _Request) -> bool:
         if self.link.state != "up":
@@ -133,6 +159,8 @@ class Exchange:
         now = self._clock()
         for request in list(self._open):
             if request.sent is None:
+                if now < request.due:
+                    continue
                 if not self._send(request):
                     return  # the socket is full; later requests must not overtake
                 continue

@@ -14,6 +14,7 @@ from typing import Any
 from .errors import WireError
 from .events import Event, Job, JobChanged, Refused, Uploading
 from .exchange import Exchange
+from .lanes import Lanes
 from .protocol import FINAL, Message
 from .transfers import Upload
 
@@ -59,8 +60,9 @@ class Orders:
         self._waiting = kept
         return found
 
-    def step(self, bulk: Callable[[], Exchange], now: float) -> None:
-        """Move uploads on, and submit what is ready."""
+    def step(self, lanes: Lanes, now: float) -> bool:
+        """Move uploads on, and submit what is ready; whether there is more to do at once."""
+        worked = False
         for order in list(self._waiting):
             uploads = order.uploads.values()
             problem = next((each.problem for each in uploads if each.problem), None)
@@ -71,9 +73,9 @@ class Orders:
                 self._waiting.remove(order)
                 self._submit(order)
             else:
-                for each in uploads:
-                    each.step(bulk())
+                worked = any([each.step(lanes) for each in uploads]) or worked
                 self._report(order, now)
+        return worked
 
     def _report(self, order: _Order, now: float) -> None:
         if now - order.reported >= REPORT_SECONDS:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import zmq
@@ -24,6 +24,7 @@ from .errors import WireError
 
 HANDSHAKE_SECONDS = 4.0
 MAX_BACKOFF_SECONDS = 30.0
+KNOWN_BACKOFF_SECONDS = 2.0  # it was our server before: the way to it is bad, not the place
 _DEADLY = (zmq.EVENT_HANDSHAKE_FAILED_AUTH, zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
 
 
@@ -110,9 +111,10 @@ class Link:
         self._failures = 0
         return frames
 
-    def wait(self, seconds: float) -> None:
-        """Sleep until something arrives, at most so long."""
-        self._socket.poll(max(0, int(seconds * 1000)))
+    def register(self, poller: zmq.Poller) -> None:
+        """Have ``poller`` wake up when something arrives, also news of the connection."""
+        poller.register(self._socket, zmq.POLLIN)
+        poller.register(self._monitor, zmq.POLLIN)
 
     def tick(self) -> None:
         """Read the monitor and do what is due; call it often."""
@@ -171,7 +173,9 @@ class Link:
         """The socket will never connect again: a new one after a while."""
         self._fail(problem)
         self._failures += 1
-        backoff = min(MAX_BACKOFF_SECONDS, 0.5 * 2 ** min(self._failures, 10))
+        known = self.generation > 0 and problem.code != "refused_key"
+        most = KNOWN_BACKOFF_SECONDS if known else MAX_BACKOFF_SECONDS
+        backoff = min(most, 0.5 * 2 ** min(self._failures, 10))
         self._rebirth = now + backoff * random.uniform(0.7, 1.3)
 
     def refusal(self, code: str) -> WireError:
@@ -179,6 +183,14 @@ class Link:
         place = f"{self._connection.host}:{self._connection.port}"
         message, hint = _SENTENCES[code]
         return WireError(code, message.format(place=place), hint)
+
+
+def wait_for(links: Iterable[Link], seconds: float) -> None:
+    """Sleep until something arrives at one of them, at most so long."""
+    poller = zmq.Poller()
+    for link in links:
+        link.register(poller)
+    poller.poll(max(0, int(seconds * 1000)))
 
 
 _SENTENCES = {

@@ -54,7 +54,7 @@ class Pace:
         now = self._clock()
         left, before = self._left.get(owner, (self._rate * _BURST_SECONDS, now))
         left = min(left + (now - before) * self._rate, self._rate * _BURST_SECONDS)
-        self._left[owner] = max(left - 1, 0), now
+        self._left[owner] = (left if left < 1 else left - 1), now  # a refusal costs nothing
         self._left.move_to_end(owner)
         if len(self._left) > _REMEMBERED:
             self._left.popitem(last=False)

@@ -1,6 +1,7 @@
 """A job's result on its way into a folder.
 
-Owns the order of files and the report on the whole. Must not know chunks or hashes.
+Owns the order of files, their durability and the report on the whole. Must not know pieces, hashes
+or sockets.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+from .durable import sync_file, sync_names
 from .errors import WireError
 from .events import Downloaded, Downloading, Event, Job
 from .events import Refused as Refusal
 from .exchange import Exchange
+from .lanes import Lanes
 from .protocol import Message
 from .transfers import Download, from_disk
 
@@ -23,12 +26,59 @@ MAX_BYTES = 8 * 1024**3
 
 
 class _Fetch:
+    """One result on its way.
+
+    Attributes:
+        files: what is not whole yet.
+        unsynced: what stands under its name and may not outlast a power cut yet.
+    """
+
     def __init__(self, job: bytes, folder: Path) -> None:
         self.job = job
         self.folder = folder
+        self.names: tuple[str, ...] = ()
         self.files: list[Download] = []
+        self.unsynced: list[Path] = []
+        self.finished = self.total = 0  # bytes
         self.ready = False
         self.reported = 0.0
+
+    def open(self, job: Job) -> None:
+        """Find out where to go on with each of the job's files.
+
+        Raises:
+            WireError: the list is not one that a server of ours would send.
+            OSError: from the disk.
+        """
+        names = [each["name"].casefold() for each in job.files]
+        self.total = sum(each["size"] for each in job.files)
+        if len(set(names)) != len(names) or self.total > MAX_BYTES:
+            raise WireError("bad_result", "the server's list of files makes no sense")
+        self.folder.mkdir(parents=True, exist_ok=True)
+        files = sorted(job.files, key=lambda each: (each["name"] == MANIFEST, each["name"]))
+        self.names = tuple(each["name"] for each in files)
+        self.files = [Download(self.job, each, self.folder) for each in files]
+        for each in self.files:
+            each.open()
+
+    def due(self) -> list[Download]:
+        """What may be fetched now; the manifest only when all else is on the disk."""
+        others = [each for each in self.files if each.name != MANIFEST]
+        return others or ([] if self.unsynced else list(self.files))
+
+    def finish(self, file: Download) -> None:
+        """A file stands under its name."""
+        self.files.remove(file)
+        self.finished += file.size
+        self.unsynced.append(self.folder / file.name)
+
+    def sync(self) -> bool:
+        """Make one file durable, and after the last one the names; whether there are more."""
+        if self.unsynced:
+            sync_file(self.unsynced.pop())
+            if not self.unsynced:
+                sync_names(self.folder)
+        return bool(self.files or self.unsynced)
 
 
 class Results:
@@ -63,50 +113,53 @@ class Results:
             self._fail(fetch, WireError("not_ready", f"the job is {job.state}, it has no result"))
             return
         try:
-            fetch.files = self._open(fetch, job)
+            fetch.open(job)
             fetch.ready = True
         except OSError as error:
             self._fail(fetch, from_disk(error, fetch.folder, 0))
         except WireError as error:
             self._fail(fetch, error)
 
-    def _open(self, fetch: _Fetch, job: Job) -> list[Download]:
-        names = [each["name"].casefold() for each in job.files]
-        if len(set(names)) != len(names) or sum(each["size"] for each in job.files) > MAX_BYTES:
-            raise WireError("bad_result", "the server's list of files makes no sense")
-        fetch.folder.mkdir(parents=True, exist_ok=True)
-        files = sorted(job.files, key=lambda each: (each["name"] == MANIFEST, each["name"]))
-        downloads = [Download(fetch.job, each, fetch.folder) for each in files]
-        for each in downloads:
-            each.open()
-        return downloads
+    def step(self, lanes: Lanes, now: float) -> bool:
+        """Move every fetch on; whether there is more to do at once."""
+        return any([self._step(each, lanes, now) for each in list(self._fetches) if each.ready])
 
-    def step(self, bulk: Callable[[], Exchange], now: float) -> None:
-        """Move every fetch on, one file at a time."""
-        for fetch in list(self._fetches):
-            if fetch.ready:
-                self._step(fetch, bulk(), now)
-
-    def _step(self, fetch: _Fetch, bulk: Exchange, now: float) -> None:
-        current = next((each for each in fetch.files if not each.done), None)
-        if current is not None:
-            current.step(bulk, now)
-            if current.problem is not None:
-                self._fail(fetch, current.problem)
-                return
-        if current is None:
+    def _step(self, fetch: _Fetch, lanes: Lanes, now: float) -> bool:
+        try:
+            worked = self._move(fetch, lanes)
+        except WireError as problem:
+            self._fail(fetch, problem)
+            return False
+        except OSError as error:
+            self._fail(fetch, from_disk(error, fetch.folder, 0))
+            return False
+        if not fetch.files and not fetch.unsynced:
             self._report(fetch)
             self._fetches.remove(fetch)
-            names = tuple(each.name for each in fetch.files)
-            self._tell(Downloaded(fetch.job.hex(), fetch.folder, names))
+            self._tell(Downloaded(fetch.job.hex(), fetch.folder, fetch.names))
         elif now - fetch.reported >= REPORT_SECONDS:
             fetch.reported = now
             self._report(fetch)
+        return worked
+
+    def _move(self, fetch: _Fetch, lanes: Lanes) -> bool:
+        """One costly step, or as many requests as the window has room for."""
+        files = fetch.due()
+        for file in files:
+            worked = file.step(lanes)
+            if file.problem is not None:
+                raise file.problem
+            if file.done:
+                fetch.finish(file)
+            if worked:
+                return True
+            if not lanes.room:
+                return False
+        return False if files else fetch.sync()
 
     def _report(self, fetch: _Fetch) -> None:
-        got = sum(each.got for each in fetch.files)
-        total = sum(each.size for each in fetch.files)
-        self._tell(Downloading(fetch.job.hex(), got, total))
+        got = fetch.finished + sum(each.got for each in fetch.files)
+        self._tell(Downloading(fetch.job.hex(), got, fetch.total))
 
     def _fail(self, fetch: _Fetch, problem: WireError) -> None:
         if fetch in self._fetches:

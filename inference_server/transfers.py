@@ -1,6 +1,6 @@
 """Files on their way: a picture up to the server, a result down from it.
 
-Owns chunks, windows, resuming, and the proof by SHA-256. Must not know jobs' states or Blender.
+Owns pieces, resuming, and the proof by SHA-256. Must not know jobs' states, sockets or Blender.
 Everything happens in ``step``, a little at a time, so that no caller waits for a disk or a hash.
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,14 +18,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from .durable import begin_writing
 from .errors import WireError
-from .exchange import Exchange
-from .protocol import CHUNK, Message
+from .lanes import Lanes
+from .protocol import Message
 
-SLICE = 4 * 1024 * 1024  # hashed in one step: about 10 ms
-MAX_WINDOW = 32  # chunks in flight: 8 MiB
-UPLOAD_WINDOW = 4
-SECONDS_IN_FLIGHT = 2.0
+SLICE = 1024 * 1024  # hashed in one step: about 2 ms without a processor's help
+MAX_EARLY = 16 * 1024 * 1024  # bytes beyond a gap that are kept in memory until it is filled
 FILE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
 PART, SIDECAR = ".part", ".part.json"
@@ -57,19 +57,20 @@ class Upload:
         self._asked = self._answered = False
         self._next = 0
         self._flying = 0
+        self._gap = False
 
-    def step(self, exchange: Exchange) -> None:
-        """Hash a slice, or send what the window allows."""
+    def step(self, lanes: Lanes) -> bool:
+        """Hash a slice, or send a piece if the window allows; whether there was one."""
         if self.done or self.problem:
-            return
+            return False
         if not self.sha256:
             self._hash_slice()
-        elif not self._asked:
+            return True
+        if not self._asked:
             self._asked = True
-            body = {"sha256": self.sha256, "size": len(self._data)}
-            exchange.ask("have", body, self._held)
-        elif self._answered:
-            self._put(exchange)
+            lanes.ask("have", {"sha256": self.sha256, "size": len(self._data)}, self._held)
+            return False
+        return self._answered and self._put(lanes)
 
     def _hash_slice(self) -> None:
         part = memoryview(self._data)[self._hashed : self._hashed + SLICE]
@@ -78,13 +79,15 @@ class Upload:
         if self._hashed == len(self._data):
             self.sha256 = self._hash.digest()
 
-    def _put(self, exchange: Exchange) -> None:
-        while self._next < len(self._data) and self._flying < UPLOAD_WINDOW:
-            chunk = self._data[self._next : self._next + CHUNK]
-            body = {"sha256": self.sha256, "size": len(self._data), "offset": self._next}
-            self._next += len(chunk)
-            self._flying += 1
-            exchange.ask("put", body, self._stored, chunk)
+    def _put(self, lanes: Lanes) -> bool:
+        if self._gap or self._next == self.size or not lanes.room:
+            return False
+        piece = self._data[self._next : self._next + lanes.piece]
+        body = {"sha256": self.sha256, "size": self.size, "offset": self._next}
+        self._next += len(piece)
+        self._flying += 1
+        lanes.ask("put", body, partial(self._stored, self._next), piece, len(piece))
+        return True
 
     def _held(self, answer: Message | WireError) -> None:
         self._answered = True
@@ -96,16 +99,18 @@ class Upload:
         if not self.done and self._next == len(self._data):
             self.problem = WireError("bad_message", "the server's count of bytes is wrong")
 
-    def _stored(self, answer: Message | WireError) -> None:
+    def _stored(self, end: int, answer: Message | WireError) -> None:
         self._flying -= 1
         if isinstance(answer, WireError):
             self.problem = answer
             return
-        self.sent = min(max(self.sent, answer.body["have"]), self.size)
-        if answer.body["complete"]:
-            self.done = True
-        elif self._flying == 0:  # all sent and something missing: go on where the server stands
-            self._next = min(answer.body["have"], self._next)
+        have = min(answer.body["have"], self.size)
+        self.done = self.done or answer.body["complete"]
+        self.sent = self.size if self.done else max(self.sent, have)
+        self._next = max(self._next, have)  # another process of ours may upload the same
+        self._gap |= have < end  # it was not taken, and what follows it will not be either
+        if self._flying == 0 and (self._gap or self._next == self.size):
+            self._gap, self._next = False, have
 
 
 class Download:
@@ -142,10 +147,7 @@ class Download:
         self._again = True  # whether a wrong hash may be tried once more
         self._early: dict[int, bytes] = {}
         self._asked = 0
-        self._flying = 0
-        self._window = 4
-        self._rate = 0.0
-        self._counted = (0.0, 0)
+        self._flushed = 0  # bytes that the system was asked to bring to the disk
         self._round = 0  # replies to an earlier round are ignored
 
     def open(self) -> None:
@@ -176,23 +178,29 @@ class Download:
         except (OSError, ValueError):
             return None
 
-    def step(self, exchange: Exchange, now: float) -> None:
-        """Hash what was there, ask for more, or finish."""
+    def step(self, lanes: Lanes) -> bool:
+        """Hash what was there, write a piece, ask for more, or finish; whether that was costly."""
         if self.done or self.problem:
-            return
+            return False
         try:
-            self._step(exchange, now)
+            worked = self._work()
         except OSError as error:
             self.problem = from_disk(error, self._folder, self.size - self.got)
+            return False
+        if self._rehash <= self.got < self.size:
+            self._ask(lanes)
+        return worked
 
-    def _step(self, exchange: Exchange, now: float) -> None:
+    def _work(self) -> bool:
         if self.got < self._rehash:
             self._hash_part()
+        elif self.got in self._early:
+            self._write(self._early.pop(self.got))
         elif self.got == self.size:
             self._prove()
         else:
-            self._adapt(now)
-            self._ask(exchange)
+            return False
+        return True
 
     def _hash_part(self) -> None:
         with self._part.open("rb") as file:
@@ -200,58 +208,42 @@ class Download:
             data = file.read(min(SLICE, self._rehash - self.got))
         self._hash.update(data)
         self.got += len(data)
-        self._asked = self.got
+        self._asked = self._flushed = self.got
         if not data:
             self._rehash = self.got
 
-    def _adapt(self, now: float) -> None:
-        since, before = self._counted
-        if now - since < 0.5:
-            return
-        if since:
-            rate = (self.got - before) / (now - since)
-            self._rate = 0.5 * (self._rate + rate) if self._rate else rate
-            wanted = int(self._rate * SECONDS_IN_FLIGHT / CHUNK)
-            self._window = max(1, min(MAX_WINDOW, wanted))
-        self._counted = (now, self.got)
-
-    def _ask(self, exchange: Exchange) -> None:
-        while self._asked < self.size and self._flying < self._window:
-            count = min(CHUNK, self.size - self._asked)
+    def _ask(self, lanes: Lanes) -> None:
+        end = min(self.size, self.got + MAX_EARLY)
+        while self._asked < end and lanes.room:
+            count = min(lanes.piece, self.size - self._asked)
             body = {"job": self._job, "name": self.name, "offset": self._asked, "count": count}
-            exchange.ask("fetch", body, partial(self._piece, self._round, self._asked))
+            done = partial(self._piece, self._round, self._asked, count)
             self._asked += count
-            self._flying += 1
+            lanes.ask("fetch", body, done, size=count)
 
-    def _piece(self, turn: int, offset: int, answer: Message | WireError) -> None:
+    def _piece(self, turn: int, offset: int, count: int, answer: Message | WireError) -> None:
         if turn != self._round or self.problem:
             return
-        self._flying -= 1
         if isinstance(answer, WireError):
             self.problem = answer
             return
         right = answer.kind == "piece" and answer.body["offset"] == offset
-        if not right or len(answer.blob) != min(CHUNK, self.size - offset):
+        if not right or len(answer.blob) != count:
             self.problem = WireError(
                 "bad_result", f"{self.name}: the server sent another piece than asked"
             )
             return
         self._early[offset] = answer.blob
-        try:
-            self._write()
-        except OSError as error:
-            self.problem = from_disk(error, self._folder, self.size - self.got)
 
-    def _write(self) -> None:
-        if self.got not in self._early:
-            return
-        with self._part.open("r+b") as file:
+    def _write(self, data: bytes) -> None:
+        with self._part.open("r+b", buffering=0) as file:
             file.seek(self.got)
-            while self.got in self._early:
-                data = self._early.pop(self.got)
-                file.write(data)
-                self._hash.update(data)
-                self.got += len(data)
+            _write_all(file, data)
+            self._hash.update(data)
+            self.got += len(data)
+            if self.got - self._flushed >= SLICE or self.got == self.size:
+                begin_writing(file.fileno(), self._flushed, self.got - self._flushed)
+                self._flushed = self.got
 
     def _prove(self) -> None:
         if self._hash.digest() == self._want:
@@ -270,8 +262,14 @@ class Download:
         self._again = False
         self._round += 1
         self._hash = hashlib.sha256()
-        self.got = self._asked = self._flying = self._rehash = 0
+        self.got = self._asked = self._rehash = self._flushed = 0
         self._early.clear()
+
+
+def _write_all(file: io.FileIO, data: bytes) -> None:
+    written = file.write(data)
+    while written < len(data):  # a disk that is almost full takes a part
+        written += file.write(data[written:])
 
 
 def _disk_full(folder: Path, missing: int) -> WireError:

@@ -180,7 +180,10 @@ ALLOWED = {
     "inference_server.metrics": Row((), ("glimpse3d.errors",)),
     "inference_server.retention": Row((), ("inference_server.store",)),
     "inference_server.store": Row(("msgpack",), ("glimpse3d.errors", *TASKS)),
-    "inference_server.artifacts": Row((), ("glimpse3d.errors", "glimpse3d.export.folder")),
+    "inference_server.durable": Row((), ()),
+    "inference_server.artifacts": Row(
+        (), ("glimpse3d.errors", "glimpse3d.export.folder", "inference_server.durable")
+    ),
     "inference_server.catalogue": Row(
         (), (*CONTRACTS, "glimpse3d.plugins", *(f"glimpse3d.{name}" for name in WEIGHTS))
     ),

@@ -144,6 +144,9 @@ def test_a_killed_child_gives_a_shells_code(build: ModuleType) -> None:
     assert build.call([sys.executable, "-c", code]) == (128 + signal.SIGTERM, False)
 
 
+COMMANDS = ["run", "test", "soak", "addon", "check", "bench"]
+
+
 def start(folder: Path, *arguments: str, python: str = sys.executable) -> "subprocess.Popen[str]":
     own_group = {} if sys.platform == "win32" else {"start_new_session": True}
     return subprocess.Popen(
@@ -162,7 +165,7 @@ def test_help_and_mistakes_set_nothing_up(tmp_path: Path) -> None:
     shutil.copy(ROOT / "build.py", tmp_path)
     code, text = output(tmp_path, "--help")
     assert code == 0
-    assert re.findall(r"^  (\w+)", text, re.MULTILINE) == ["run", "test", "addon", "check", "bench"]
+    assert re.findall(r"^  (\w+)", text, re.MULTILINE) == COMMANDS
     assert output(tmp_path)[0] == 2
     code, text = output(tmp_path, "fly")
     assert code == 2 and "'fly'" in text and "Traceback" not in text

@@ -10,11 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import zmq
 
 from glimpse3d import pictures
 from glimpse3d.types import Image
+from inference_server import connection
 from inference_server.client import Client
 from inference_server.events import Downloaded, Event, Job, JobChanged, Refused
+from inference_server.exchange import Exchange
+from inference_server.link import Link
 
 ROOT = Path(__file__).resolve().parents[2]
 BACKENDS = ROOT / "tests" / "server" / "backends"
@@ -166,3 +170,20 @@ def picture(seed: int = 0, side: int = 64) -> bytes:
 def patient(**options: Any) -> dict[str, Any]:
     """Quick settings with these of the patient backend."""
     return {**QUICK, "options": {"patient": options}}
+
+
+def ping_times(where: connection.Connection, count: int) -> list[float]:
+    """Seconds that each of so many pings takes, one after the other."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
+    exchange, times = Exchange(Link(where, context)), []
+    for _ in range(count):
+        answers: list[object] = []
+        began = time.perf_counter()
+        exchange.ask("ping", {}, answers.append)
+        while not answers:
+            exchange.step(time.monotonic() + 0.01)
+            assert time.perf_counter() - began < 30
+        times.append(time.perf_counter() - began)
+        time.sleep(0.02)  # the server takes 64 requests a second of a key
+    exchange.link.close()
+    return times

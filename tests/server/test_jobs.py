@@ -26,6 +26,7 @@ from tests.server.serving import (
     Server,
     downloaded,
     ended,
+    eventually,
     in_state,
     patient,
     picture,
@@ -275,3 +276,19 @@ def test_the_wire_side_needs_no_glimpse3d_and_no_package_name(
         capture_output=True, text=True, cwd=tmp_path, timeout=30,
     )  # fmt: skip
     assert ran.stdout.split() == ["ready", "False"], ran.stderr
+
+
+def test_a_client_that_asks_too_often_is_slowed_and_never_told(
+    server: Server, connect: Connect
+) -> None:
+    client = connect(server.string)
+    for _ in range(300):  # the server takes 64 a second, after 128 at once
+        client.list_jobs()
+    told: list[object] = []
+
+    def all_told() -> bool:
+        told.extend(client.poll(50, wait=True))
+        return len(told) >= 300
+
+    eventually(all_told, 60)
+    assert all(isinstance(event, JobList) for event in told)

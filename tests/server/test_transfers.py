@@ -16,8 +16,8 @@ from inference_server import connection
 from inference_server.artifacts import Artifacts
 from inference_server.client import Client
 from inference_server.events import Downloaded, Refused
-from inference_server.exchange import Exchange
 from inference_server.keys import Keys
+from inference_server.lanes import Lanes
 from inference_server.link import Link
 from inference_server.store import Store
 from inference_server.transfers import Upload, is_file_name
@@ -55,14 +55,15 @@ def test_a_download_does_not_hold_its_caller(
     content = plant(data, 24 * MEGABYTE)
     client = connect(start().string)
     client.download(JOB.hex(), tmp_path / "out")
-    longest, done = 0.0, False
+    times, done = [], False
     while not done:
         before = time.thread_time()
-        events = client.poll(5)
-        longest = max(longest, time.thread_time() - before)
+        events = client.poll(4)
+        times.append(time.thread_time() - before)
         done = any(isinstance(event, Downloaded) for event in events)
         assert not any(isinstance(event, Refused) for event in events), events
-    assert longest < 0.05
+    # What the disk takes to sync the whole file at the end is its own; the rest is ours.
+    assert sorted(times)[-2] < 0.025 and max(times) < 0.1  # 5 ms, on a machine that is not slow
     assert (tmp_path / "out" / "splats.ply").read_bytes() == content
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["splats.ply"]
 
@@ -95,15 +96,15 @@ def test_a_download_goes_on_where_another_process_was_killed(
 def count_asked(client: Client) -> list[int]:
     """Bytes that the client asks for from now on, in the order of its requests."""
     asked: list[int] = []
-    exchange = client._for_files()
-    ask = exchange.ask
+    lanes = client._lanes
+    ask = lanes.ask
 
-    def counted(kind: str, body: dict[str, int], *rest: object) -> None:
+    def counted(kind: str, body: dict[str, int], *rest: object, size: int = 0) -> None:
         if kind == "fetch":
             asked.append(body["count"])
-        ask(kind, body, *rest)  # type: ignore[arg-type]
+        ask(kind, body, *rest, size=size)  # type: ignore[arg-type]
 
-    exchange.ask = counted  # type: ignore[method-assign,assignment]
+    lanes.ask = counted  # type: ignore[method-assign,assignment]
     return asked
 
 
@@ -169,27 +170,31 @@ def test_a_network_that_falls_silent_is_left(
 
 
 def test_an_upload_goes_on_where_another_stopped(server: Server) -> None:
-    content = random.Random(3).randbytes(3 * MEGABYTE)
+    content = random.Random(3).randbytes(24 * MEGABYTE)
     sha256 = hashlib.sha256(content).digest()
     context: zmq.Context[zmq.Socket[bytes]] = zmq.Context.instance()
 
     def uploaded(stop_at: int) -> list[int]:
-        link = Link(connection.read(server.string), context)
-        exchange, upload, offsets = Exchange(link), Upload(content), []
-        ask = exchange.ask
+        where = connection.read(server.string)
+        lanes, upload, offsets = (
+            Lanes(lambda: Link(where, context), lambda: 0.0),
+            Upload(content),
+            [],
+        )
+        ask = lanes.ask
 
         def noted(kind: str, body: dict[str, int], *rest: object) -> None:
             if kind == "put":
                 offsets.append(body["offset"])
             ask(kind, body, *rest)  # type: ignore[arg-type]
 
-        exchange.ask = noted  # type: ignore[method-assign,assignment]
+        lanes.ask = noted  # type: ignore[method-assign,assignment]
         until = time.monotonic() + 20
         while not upload.done and upload.sent < stop_at and time.monotonic() < until:
-            upload.step(exchange)
-            exchange.step(time.monotonic() + 0.01)
+            upload.step(lanes)
+            lanes.step()
         assert upload.problem is None
-        link.close()
+        lanes.close()
         return offsets
 
     first = uploaded(stop_at=MEGABYTE)
@@ -211,3 +216,28 @@ def test_names_that_are_not_fit_for_a_disk(name: str) -> None:
 @pytest.mark.parametrize("name", ["mesh.glb", "view_000.png", "cameras.json", "a", "x-1.tar.gz"])
 def test_names_that_are_fit(name: str) -> None:
     assert is_file_name(name)
+
+
+def test_an_upload_whose_last_piece_came_before_a_kill_is_whole(tmp_path: Path) -> None:
+    content, owner = random.Random(6).randbytes(MEGABYTE), "somebody"
+    sha256 = hashlib.sha256(content).digest()
+    path = Artifacts(tmp_path).upload_path(owner, sha256)
+    path.parent.mkdir()
+    path.with_suffix(".part").write_bytes(content)
+    other = path.with_name("0" * 64 + ".part")
+    other.write_bytes(content)
+    again = Artifacts(tmp_path)
+    assert again.held(owner, sha256) == (len(content), False)
+    again.clean(set(), set())
+    assert again.held(owner, sha256) == (len(content), True)
+    assert other.is_file()  # not what its name says, so not whole
+
+
+def test_a_piece_that_overlaps_what_is_there_adds_the_rest(tmp_path: Path) -> None:
+    content = random.Random(7).randbytes(1000)
+    body = {"sha256": hashlib.sha256(content).digest(), "size": len(content)}
+    artifacts = Artifacts(tmp_path)
+    for offset, end, have in [(0, 400, 400), (300, 600, 600), (0, 500, 600), (700, 1000, 600)]:
+        held = artifacts.put("somebody", {**body, "offset": offset}, content[offset:end])
+        assert held == (have, False)
+    assert artifacts.put("somebody", {**body, "offset": 100}, content[100:]) == (1000, True)
