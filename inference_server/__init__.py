@@ -16,4 +16,5 @@ WIRE_SIDE = (
     "results.py",
     "following.py",
     "client.py",
+    "doctor.py",
 )

@@ -90,13 +90,13 @@ def test_it_installs_then_renews_and_leaves_this_python_alone(
 
     other = small_wheel(tmp_path / "two", modules=(*COMPILED, "newer"))
     second = made(folder, other)  # the same version number, other bytes
-    assert second.state == "incomplete"
+    assert second.state == "outdated"
     second.start()
-    assert second.state == "incomplete"
+    assert second.state == "outdated"
     second.install()
     pumped(second, lambda: second.state != "installing")
     assert second.state == "installed", second.problem
-    assert list(folder.glob("venv/[Ll]ib/**/newer.py"))
+    assert list(folder.glob("venv-2/[Ll]ib/**/newer.py"))
     assert sorted(path.name for path in Path(sys.prefix).rglob("*.dist-info")) == own
 
 
