@@ -13,6 +13,7 @@ from .launcher import Launcher
 from .power import Extras, Gpus, GpuSearch
 
 UNUSABLE = ("absent", "incomplete", "outdated")
+STANDS = ("installed", "outdated", "running")
 
 
 class Local:
@@ -92,6 +93,8 @@ class Local:
 
     def poll(self) -> bool:
         """Look what happened, and go on; true if something changed."""
+        if self._search is None and self.launcher.state in STANDS:
+            self.look_for_gpus()
         changed = self._search is not None and self._search.poll()
         if self.launcher.poll():
             self.step()

@@ -9,14 +9,29 @@ from __future__ import annotations
 import bpy
 
 from . import pulse
-from .ui import operators, panels, preferences, properties, server_operators, weight_operators
+from .ui import (
+    operators,
+    panels,
+    power_operators,
+    preferences,
+    properties,
+    removal_operators,
+    saved_operators,
+    server_operators,
+    server_panel,
+    weight_operators,
+)
 
 CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *server_operators.CLASSES,
+    *saved_operators.CLASSES,
+    *power_operators.CLASSES,
+    *removal_operators.CLASSES,
     *operators.CLASSES,
     *weight_operators.CLASSES,
+    *server_panel.CLASSES,
     *panels.CLASSES,
 )
 
