@@ -17,15 +17,17 @@ from .history import Problem
 
 # Names in the server's folder, and in the extension's: what the user reads -> what it is.
 OF_SERVER = {
-    "The local server": ("venv", "venv-2", "version.*", "install.log", "install.lock"),
+    "The local server": (
+        "venv", "venv-2", "version.txt", "version.part", "install.log", "install.lock",
+    ),
     "The local server's queue, keys and results": (
         "data", "data-[0-9]*", "data.lock", "server.out", "server.log",
     ),
 }  # fmt: skip
 OF_EXTENSION = {
     "Jobs, with their pictures and results": ("jobs",),
-    "Saved servers, with their keys": ("servers.*",),
-    "What was left of questions": ("checkup.*", "gpu.out"),
+    "Saved servers, with their keys": ("servers.json", "servers.part", "servers.unread"),
+    "What was left of questions": ("checkup.out", "checkup.log", "gpu.out"),
 }
 
 
