@@ -14,7 +14,21 @@ from ..session import Session
 from . import words
 from .acting import DONE, OnSession, Outcome
 
+OURS = ("venv", "venv-2", "version.txt")
+INSIDE = "glimpse3d-server"
 TO_INSTALL = ("absent", "incomplete", "outdated")
+
+
+def own_folder(chosen: str) -> str:
+    """The folder that was chosen, or one in it where the user's own files are.
+
+    What removing everything deletes must be ours beyond doubt.
+    """
+    folder = pulse.server_folder(chosen)
+    strange = folder.is_dir() and any(folder.iterdir())
+    if strange and not any((folder / name).exists() for name in OURS):
+        return str(folder / INSIDE)
+    return chosen
 
 
 class PasteConnection(OnSession, bpy.types.Operator):
@@ -106,9 +120,10 @@ class ServerStart(OnSession, bpy.types.Operator):
         shut = pulse.online_gate()
         if shut is not None:
             raise Glimpse3DError("backend_unavailable", shut.message, shut.hint)
-        if self.folder and pulse.server_folder(self.folder) != here.launcher.folder:
+        chosen = own_folder(self.folder) if self.folder else ""
+        if chosen and pulse.server_folder(chosen) != here.launcher.folder:
             here.stop_local()
-            pulse.preferences().server_folder = self.folder
+            pulse.preferences().server_folder = chosen
             context.preferences.is_dirty = True
             here.local.launcher = pulse.new_launcher()
         here.start_local(self.former)
