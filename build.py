@@ -257,7 +257,7 @@ def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None
 
 
 def addon(arguments: list[str]) -> int:
-    """Build the Blender extension into dist, a ZIP a platform."""
+    """Build the Blender extension into dist: a ZIP a platform, and the list of updates."""
     return call([ensure(()), str(ADDON_BUILD / "extension.py"), *arguments], ROOT)[0]
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import pulse
+from . import pulse, translations
 from .ui import (
     operators,
     panels,
@@ -38,6 +38,7 @@ CLASSES = (
 
 def register() -> None:
     """Tell Blender."""
+    bpy.app.translations.register(pulse.PACKAGE, translations.table())
     for each in CLASSES:
         bpy.utils.register_class(each)
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
@@ -52,3 +53,4 @@ def unregister() -> None:
     del bpy.types.Scene.glimpse3d
     for each in reversed(CLASSES):
         bpy.utils.unregister_class(each)
+    bpy.app.translations.unregister(pulse.PACKAGE)

@@ -7,6 +7,7 @@ Owns that frame. Must not know any single operator. Annotations must be live obj
 from typing import TYPE_CHECKING, Protocol
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -14,6 +15,7 @@ from .._vendor.inference_server.errors import WireError
 from ..history import Coded, Job
 from ..jobs import from_disk
 from ..session import Session
+from .words import sentence
 
 Outcome = set[str]
 DONE, NOT_DONE = {"FINISHED"}, {"CANCELLED"}
@@ -28,8 +30,8 @@ class Reporting(Protocol):
 
 def refuse(operator: Reporting, problem: Coded) -> Outcome:
     """One report, with its hint; nothing happened."""
-    text = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
-    operator.report({"ERROR"}, text[:1].upper() + text[1:])
+    clauses = (problem.message, problem.hint)
+    operator.report({"ERROR"}, "; ".join(_(sentence(text)) for text in clauses if text))
     return NOT_DONE
 
 

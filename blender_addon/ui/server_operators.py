@@ -112,7 +112,7 @@ class ServerStart(OnSession, bpy.types.Operator):
         here, column = pulse.session(), self.layout.column()
         if here is not None:
             column.label(text=words.fetched_once(here.launcher.size_hint), translate=False)
-            column.label(text="Blender's own Python is not changed.")
+            column.label(text="Blender's own Python is not changed")
         column.prop(self, "folder")
 
     def act(self, context: bpy.types.Context, here: Session) -> None:

@@ -183,10 +183,14 @@ def about_weights(want: Want, here: Session) -> str:
 def fetching(fetch: Fetch) -> str:
     """How a download stands, in a few words."""
     if fetch.cancelling:
-        return "Cancelling"
+        return _("Cancelling")
     if not fetch.running:
-        return f"Queued, {fetch.ahead} before it" if fetch.ahead else "Queued"
+        return _queued(fetch.ahead)
     return f"{fetch.fraction:.0%} {fetch.note}".strip()
+
+
+def _queued(ahead: int) -> str:
+    return _("Queued, {count} before it").format(count=ahead) if ahead else _("Queued")
 
 
 def waits_for_weights(each: Job) -> bool:
@@ -197,16 +201,16 @@ def waits_for_weights(each: Job) -> bool:
 def job(each: Job) -> str:
     """How a job stands, in a few words."""
     if each.cancelling and not each.is_final:
-        return "Cancelling"
-    if each.state == "queued" and each.ahead:
-        return f"Queued, {each.ahead} before it"
+        return _("Cancelling")
+    if each.state == "queued":
+        return _queued(each.ahead)
     if each.state == "running":
         return _doing(each)
     if each.state == "failed" and waits_for_weights(each):
-        return "Weights are missing"
+        return _("Weights are missing")
     if each.state == "done" and not each.imported:
-        return "Ready, not imported" if each.problem else "Ready: press Import"
-    return _STATES[each.state]
+        return _("Ready, not imported" if each.problem else "Ready: press Import")
+    return _(_STATES[each.state])
 
 
 def job_buttons(each: Job) -> dict[str, Button]:

@@ -5,7 +5,6 @@ what would take hundreds of megabytes. The server that is started and killed is 
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +12,6 @@ import textwrap
 import time
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,6 @@ import pytest
 from blender_addon import child, launcher, server_folder
 from blender_addon.install_log import InstallLog
 from blender_addon.launcher import Launcher
-from blender_addon.power import BUILDS, PARTS, Extras
 from blender_addon.server_folder import COMPILED
 from inference_server.client import Client
 from tests.server.serving import ROOT, children, eventually, in_state, picture, ready
@@ -66,13 +63,6 @@ def pumped(running: Launcher, until: Callable[[], bool], seconds: float = 120.0)
         fractions.append(running.fraction)
         time.sleep(0.01)
     return fractions
-
-
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No package index for pip."""
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", "")
 
 
 def test_it_installs_then_renews_and_leaves_this_python_alone(
@@ -136,22 +126,6 @@ def test_an_installation_goes_on_with_the_environment_that_stands(
     again.cancel()
 
 
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with pip alone, to be copied: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("bare") / "venv"
-    subprocess.run([sys.executable, "-I", "-m", "venv", str(folder)], check=True)
-    (folder / server_folder.MADE).touch()
-    return folder
-
-
-@pytest.fixture
-def begun(tmp_path: Path, bare: Path) -> Path:
-    """The folder of an installation whose first step is done."""
-    shutil.copytree(bare, tmp_path / "local" / "venv", symlinks=True)
-    return tmp_path / "local"
-
-
 def test_a_failed_installation_says_why_and_can_be_tried_again(
     tmp_path: Path, begun: Path, offline: None
 ) -> None:
@@ -172,121 +146,6 @@ def test_packages_that_cannot_be_imported_are_no_installation(
     pumped(running, lambda: running.state != "installing")
     assert running.state == "failed" and COMPILED[0] in running.problem
     assert str(running.log_path) in running.hint
-
-
-TORCH_WHEEL = "torch-9.0+cpu-py3-none-any.whl"
-
-
-@pytest.fixture
-def torches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A package index of one's own, with a small torch for the processor alone."""
-    page = tmp_path / "simple" / "torch" / "index.html"
-    page.parent.mkdir(parents=True)
-    page.write_text(f'<a href="{TORCH_WHEEL.replace("+", "%2B")}">{TORCH_WHEEL}</a>')
-    info = "torch-9.0+cpu.dist-info"
-    with zipfile.ZipFile(page.with_name(TORCH_WHEEL), "w") as wheel:
-        wheel.writestr("torch.py", "")
-        wheel.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: torch\nVersion: 9.0+cpu\n")
-        wheel.writestr(
-            f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        wheel.writestr(f"{info}/RECORD", "")
-    monkeypatch.setenv("PIP_INDEX_URL", (tmp_path / "simple").as_uri())
-    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", "")
-    monkeypatch.setenv("PIP_FIND_LINKS", "")
-    builds = [replace(each, index=(tmp_path / "simple").as_uri()) for each in BUILDS]
-    monkeypatch.setattr("blender_addon.power.BUILDS", tuple(builds))
-    return page.with_name(TORCH_WHEEL)
-
-
-def powerful(tmp_path: Path, begun: Path, bare: Path, extras: Extras) -> Launcher:
-    """An installed server, and the environment beside it made to its first step."""
-    modules = (*COMPILED, *{name for part in PARTS for name in part.modules})
-    made_before = next(tmp_path.glob("wheel/*.whl"), None)  # each has bytes of its own
-    wheel = made_before or small_wheel(tmp_path / "wheel", modules=modules)
-    constraints(wheel.parent).write_text("torch==9.0\n")
-    running = Launcher(begun, Path(sys.executable), wheel, wheel.parent / "constraints.txt")
-    if running.state == "incomplete":
-        running.install()
-        pumped(running, lambda: running.state != "installing")
-        assert running.state == "installed", running.problem
-    beside = running.places.building
-    if not beside.exists():
-        shutil.copytree(bare, beside, symlinks=True)
-        (beside / server_folder.MADE).write_text(extras.line())
-    return running
-
-
-def content(folder: Path) -> dict[str, float]:
-    """Every file, with when it was written; what Python compiled by itself is no content."""
-    files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return {path.relative_to(folder).as_posix(): path.lstat().st_mtime for path in files}
-
-
-def test_a_part_is_added_and_taken_out_again(
-    tmp_path: Path, begun: Path, bare: Path, torches: Path
-) -> None:
-    wanted = Extras("cpu", ("triposr",))
-    running = powerful(tmp_path, begun, bare, wanted)
-    assert running.extras == Extras()
-    running.install(wanted)
-    fractions = pumped(running, lambda: running.state != "installing")
-    assert running.state == "installed" and fractions == sorted(fractions), running.problem
-    assert running.extras == wanted and "torch-9.0+cpu" in running.log_path.read_text()
-    assert not (begun / "venv").exists() and list(begun.glob("venv-2/[Ll]ib/**/torch.py"))
-
-    torches.unlink()  # taking out fetches nothing
-    again = powerful(tmp_path, begun, bare, Extras())
-    assert again.state == "installed" and again.extras == wanted
-    again.install(again.extras.removed("torch"))
-    pumped(again, lambda: again.state != "installing")
-    assert again.state == "installed" and again.extras == Extras(), again.problem
-    assert not (begun / "venv-2").exists() and not list(begun.glob("venv/[Ll]ib/**/torch.py"))
-
-
-def test_a_part_that_fails_or_is_cancelled_leaves_all_as_it_was(
-    tmp_path: Path, begun: Path, bare: Path, torches: Path
-) -> None:
-    wanted = Extras("cpu")
-    running = powerful(tmp_path, begun, bare, wanted)
-    before = content(begun / "venv")
-    noted = (begun / "version.txt").read_text()
-    running.install(wanted)
-    running.cancel()
-    assert running.state == "installed" and content(begun / "venv") == before
-    torches.unlink()
-    running.install(wanted)
-    pumped(running, lambda: running.state != "installing")
-    assert running.state == "failed" and "torch" in running.problem
-    running.retry()
-    assert running.state == "installed" and running.extras == Extras()
-    assert content(begun / "venv") == before and (begun / "version.txt").read_text() == noted
-
-
-def test_a_newer_release_renews_what_was_added_and_the_old_one_runs_until_then(
-    tmp_path: Path, begun: Path, bare: Path, torches: Path
-) -> None:
-    wanted = Extras("cpu", ("readers",))
-    first = powerful(tmp_path, begun, bare, wanted)
-    first.install(wanted)
-    pumped(first, lambda: first.state != "installing")
-    with zipfile.ZipFile(first.places.wheel, "a") as wheel:  # other bytes: another release
-        wheel.writestr("newer.py", "")
-    second = powerful(tmp_path, begun, bare, wanted)
-    assert second.state == "outdated" and second.extras == wanted
-    before = content(begun / "venv-2")
-    hidden = torches.with_suffix(".hidden")
-    torches.rename(hidden)
-    second.install()
-    pumped(second, lambda: second.state != "installing")
-    assert second.state == "failed" and content(begun / "venv-2") == before
-    second.retry()
-    assert second.state == "outdated" and second.places.own_python.exists()
-    hidden.rename(torches)
-    second.install()
-    pumped(second, lambda: second.state != "installing")
-    assert second.state == "installed" and second.extras == wanted, second.problem
-    assert list(begun.glob("venv/[Ll]ib/**/newer.py")) and not (begun / "venv-2").exists()
 
 
 def test_two_at_once_do_not_install_into_one_folder(tmp_path: Path, offline: None) -> None:
