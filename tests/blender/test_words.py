@@ -22,7 +22,8 @@ def test_every_operator_and_property_has_its_tooltip(addon: ModuleType) -> None:
         kind = getattr(bpy.ops.glimpse3d, name).get_rna_type()
         assert kind.description, each
         for prop in kind.properties:
-            assert prop.identifier == "rna_type" or prop.description, (each, prop.identifier)
+            known = prop.identifier == "rna_type" or prop.type == "ENUM"  # its items have theirs
+            assert known or prop.description, (each, prop.identifier)
 
 
 def test_every_operator_that_can_be_grey_says_why(addon: ModuleType) -> None:
