@@ -65,6 +65,7 @@ class ServerFolder:
         self.wheel = wheel
         self.constraints = constraints
         self.version_file = path / "version.txt"
+        self._version = ""
 
     @property
     def standing(self) -> Standing | None:
@@ -116,11 +117,13 @@ class ServerFolder:
         return "incomplete" if any((self.path / each).exists() for each in PLACES) else "absent"
 
     def version(self) -> str:
-        """This release, down to the bytes."""
-        total = hashlib.sha256()
-        for path in (self.wheel, self.constraints):
-            total.update(hashlib.sha256(path.read_bytes()).digest())
-        return f"{self.wheel.name} {total.hexdigest()}\n"
+        """This release, down to the bytes, which are read once: panels ask at every drawing."""
+        if not self._version:
+            total = hashlib.sha256()
+            for path in (self.wheel, self.constraints):
+                total.update(hashlib.sha256(path.read_bytes()).digest())
+            self._version = f"{self.wheel.name} {total.hexdigest()}\n"
+        return self._version
 
     def complete(self, extras: Extras) -> None:
         """Say for the next start that what was made works; until here nothing was changed."""

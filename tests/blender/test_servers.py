@@ -4,6 +4,7 @@ import json
 import shutil
 import stat
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -18,6 +19,7 @@ from tests.blender.test_flow_panels import drawn
 
 FORMER = Path(__file__).resolve().parents[1] / "data" / "addon_0_1"
 LONGEST_TICK = 0.005  # seconds of processor time
+LONGEST_DRAWING = 0.02  # with the notes that the tests' layout takes
 
 
 @pytest.fixture
@@ -106,6 +108,17 @@ def test_offline_asks_nobody(ui: Addon, server: Server) -> None:
     assert sockets() <= before
 
 
+def drawing_seconds() -> float:
+    """Processor time in which the three panels' own code runs, the least of several."""
+    times = []
+    for _ in range(5):
+        begun = time.thread_time()
+        for name in ("server", "doctor", "power"):
+            drawn(f"GLIMPSE3D_PT_view_{name}")
+        times.append(time.thread_time() - begun)
+    return min(times)
+
+
 @pytest.fixture
 def former(ui: Addon, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """What version 0.1 left: jobs, a local server, and a key in Blender's preferences."""
@@ -151,6 +164,7 @@ def test_an_earlier_local_server_stays_until_the_new_one_works(ui: Addon, folder
         gpus = ui.session.local.gpus
         assert (gpus.driver in text) if gpus.names else ("NVIDIA GPU" in text)
         assert "PyTorch" in text and "TripoSR" in text and "[Add (" in text
+        assert drawing_seconds() < LONGEST_DRAWING
         assert (folder / "server" / "venv").exists()
     finally:
         shutil.rmtree(folder / "server")
