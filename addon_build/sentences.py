@@ -64,7 +64,7 @@ def in_source(source: str) -> Iterator[tuple[str, int]]:
             names = [each.id for each in targets if isinstance(each, ast.Name)]
             if names and names[0] in TABLES:
                 yield from _of_table(node.value, TABLES[names[0]])
-            elif names == ["hint"]:
+            elif names in (["hint"], ["needed"]):
                 yield from _sentences([node.value])
 
 

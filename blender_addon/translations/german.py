@@ -88,6 +88,9 @@ SENTENCES = {
     "PyTorch for {build} comes from {where}": "PyTorch für {build} kommt von {where}",
     "While both stand, {size} of the disk are needed":
         "Solange beides steht, werden {size} der Platte gebraucht",
+    "What the methods below compute with": "Womit die Methoden darunter rechnen",
+    "These want weights or packages first: {names}":
+        "Diese brauchen erst Gewichte oder Pakete: {names}",
     # Removal
     "The local server": "Der lokale Server",
     "The local server's queue, keys and results":

@@ -133,10 +133,8 @@ class DoctorPanel(Panel):
         if checkup is None:
             draw_text(layout, "Looks for what is wrong, from the string to the models")
             return
-        for verdict in checkup.verdicts:
-            icon = "CHECKMARK" if verdict.well else "ERROR"
-            step = _(words.STEPS[verdict.step])
-            draw_text(layout, f"{step}: {words.sentence(verdict.sentence)}", icon)
+        for line, well in words.verdicts(checkup.verdicts):
+            draw_text(layout, line, "CHECKMARK" if well else "ERROR")
         if (fault := checkup.fault) is not None:
             draw_text(layout, words.sentence(fault.hint), "BLANK1")
             if (button := words.CONNECTION_BUTTONS.get(fault.code)) is not None:
@@ -167,11 +165,10 @@ class PowerPanel(Panel):
         column = layout.column()
         column.enabled = here.launcher.state not in INSTALLING
         extras = here.launcher.extras
-        _draw_part(column, TORCH, words.torch(extras), extras)
+        needed = "What the methods below compute with"
+        _draw_part(column, TORCH, words.torch(extras), needed, extras)
         for part in PARTS:
-            _draw_part(column, part.name, part.title, extras)
-            if part.name not in extras.parts:
-                draw_text(column, part.about, "BLANK1")
+            _draw_part(column, part.name, _(part.title), part.about, extras)
 
 
 def _draw_gpus(layout: bpy.types.UILayout, here: Session) -> None:
@@ -190,16 +187,19 @@ def _draw_gpus(layout: bpy.types.UILayout, here: Session) -> None:
     row.operator("glimpse3d.look_for_gpus", text="", icon="FILE_REFRESH")
 
 
-def _draw_part(layout: bpy.types.UILayout, name: str, title: str, extras: Extras) -> None:
+def _draw_part(
+    layout: bpy.types.UILayout, name: str, title: str, about: str, extras: Extras
+) -> None:
+    stands = name in extras.parts or bool(name == TORCH and extras.torch)
     row = layout.row()
-    if name in extras.parts or (name == TORCH and extras.torch):
-        row.label(text=title, icon="CHECKMARK", translate=False)
+    row.label(text=title, icon="CHECKMARK" if stands else "DOT", translate=False)
+    if stands:
         row.operator("glimpse3d.power_remove", text="Remove").part = name
         return
-    row.label(text=title, icon="ADD", translate=False)
+    draw_text(layout, about, "BLANK1")
     more = extras.added(name, pulse.fitting_build()).megabytes() - extras.megabytes()
     text = words.add(more * 10**6)
-    row.operator("glimpse3d.power_add", text=text, translate=False).part = name
+    layout.operator("glimpse3d.power_add", text=text, translate=False).part = name
 
 
 def _both(panel: type, name: str, parent: str = "") -> tuple[type, ...]:

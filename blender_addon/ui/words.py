@@ -5,10 +5,12 @@ Owns sentences and the table of buttons. Must not know how anything is drawn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from bpy.app.translations import pgettext_iface as _
 
+from .._vendor.inference_server.doctor import Verdict
 from ..history import Job
 from ..launcher import Launcher
 from ..power import Extras, Gpus
@@ -132,6 +134,22 @@ def no_gpu(found: Gpus) -> str:
     if found.driver:
         return _("Driver {driver} sees no NVIDIA GPU").format(driver=found.driver)
     return _("No NVIDIA GPU and no driver of one was found; the processor will compute")
+
+
+def verdicts(found: Sequence[Verdict]) -> list[tuple[str, bool]]:
+    """One line a step of the doctor's, and whether all is well there; the models are one step."""
+    lines = [
+        (f"{_(STEPS[each.step])}: {sentence(each.sentence)}", each.well)
+        for each in found
+        if each.step != "model" or not each.well
+    ]
+    models = [each.sentence for each in found if each.step == "model" and each.well]
+    if models:
+        lines.append((f"{_(STEPS['model'])}: {models[-1]}", True))
+    if names := ", ".join(each.partition(":")[0] for each in models[:-1]):
+        text = _("These want weights or packages first: {names}").format(names=names)
+        lines.append((text, True))
+    return lines
 
 
 def torch(extras: Extras) -> str:

@@ -59,13 +59,14 @@ def shot(name: str, region: Any, height: int = 0, colours: int = 64) -> None:
     top = window.height - region.y - region.height
     size = f"{region.width + 2 * MARGIN}x{tall}+{region.x - MARGIN}+{top}"
     path = Path(FOLDER, f"blender-{name}.png")
-    command = ["import", "-window", "root", "-crop", size, "+repage", "-colors", str(colours)]
-    subprocess.run([*command, "-strip", str(path)], check=True)
+    command = ["import", "-window", "root", "-crop", size, "+repage", "+dither"]
+    few = ["-colors", str(colours), "-depth", "8", "-strip"]
+    subprocess.run([*command, *few, str(path)], check=True)
     print("TAKEN", path, path.stat().st_size)
 
 
 def panels(*opened: str) -> None:
-    """Only these panels, and open: Python cannot click on their headers."""
+    """Only these panels, or all, and open: Python cannot click on their headers."""
     server_panel, others = module("ui.server_panel"), module("ui.panels")
     classes = [*server_panel.CLASSES, *others.CLASSES]
     classes = [each for each in classes if issubclass(each, bpy.types.Panel)]
@@ -73,7 +74,7 @@ def panels(*opened: str) -> None:
         if each.is_registered:
             bpy.utils.unregister_class(each)
     for each in classes:
-        if each.__name__.removeprefix("GLIMPSE3D_PT_view_") in opened:
+        if not opened or each.__name__.removeprefix("GLIMPSE3D_PT_view_") in opened:
             each.bl_options = set()
             bpy.utils.register_class(each)
 
@@ -90,7 +91,6 @@ def waited(done: Any) -> Iterator[float]:
 def steps() -> Iterator[float]:
     """One picture after the other; each value is the time to wait."""
     preferences = bpy.context.preferences
-    preferences.view.show_splash = False
     preferences.view.ui_scale = 1.2
     preferences.system.use_online_access = True
     bpy.ops.extensions.package_install_files(
@@ -124,6 +124,7 @@ def made() -> Iterator[float]:
     for each in list(bpy.data.objects):
         bpy.data.objects.remove(each)
     bpy.context.scene.glimpse3d.source = bpy.data.images.load(PICTURE)
+    bpy.context.scene.glimpse3d.preset = "draft"
     panels("generate", "result")
     yield SETTLE
     with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=view()):
@@ -133,12 +134,18 @@ def made() -> Iterator[float]:
     shot("running", sidebar(), 520)
     yield from waited(lambda: job.is_final)
     assert job.imported, job.problem
-    view().spaces.active.shading.type = "SOLID"
+    shading = view().spaces.active.shading
+    shading.color_type, shading.light = "TEXTURE", "FLAT"
+    view().spaces.active.overlay.show_extras = False
     region = next(each for each in view().regions if each.type == "WINDOW")
+    mesh = next(each for each in bpy.data.objects if each.get("glimpse3d_part") == "mesh")
     with bpy.context.temp_override(
         window=bpy.context.window_manager.windows[0], area=view(), region=region
     ):
-        bpy.ops.view3d.view_all()
+        mesh.select_set(True)
+        bpy.context.view_layer.objects.active = mesh
+        bpy.ops.view3d.view_selected()
+        mesh.select_set(False)
     yield SETTLE
     shot("result", region, colours=128)
 
@@ -163,11 +170,15 @@ def powerful() -> Iterator[float]:
     panels("server", "power")
     yield from waited(lambda: session().local.gpus is not None)
     shot("power", sidebar(), 640)
-    bpy.context.preferences.view.language = "de_DE"
-    bpy.context.preferences.view.use_translate_interface = True
+    if "de_DE" not in bpy.app.translations.locales:
+        print("SKIPPED the picture in German: this Blender came without languages")
+        return
+    preferences = bpy.context.preferences.view
+    preferences.language = "de_DE"
+    preferences.use_translate_interface = True
     yield SETTLE
     shot("german", sidebar(), 640)
-    bpy.context.preferences.view.language = "en_US"
+    preferences.language = "en_US"
 
 
 def removed() -> Iterator[float]:
@@ -185,6 +196,7 @@ def removed() -> Iterator[float]:
 
 
 WORK = steps()
+bpy.context.preferences.view.show_splash = False  # later is too late
 
 
 def step() -> float | None:
@@ -196,6 +208,7 @@ def step() -> float | None:
     except Exception:
         traceback.print_exc()
         print("RESULT failed")
+    panels()
     bpy.ops.wm.quit_blender()
     return None
 
