@@ -180,10 +180,15 @@ class ServerFolder:
         options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
         options += ["--progress-bar", "off"]
         pip = [*python, "-m", "pip", "install", *options, "--only-binary", ":all:"]
+        frozen = ["-c", str(self.constraints)]
+        torch = self._torch(extras)
+        if extras.build is not None and extras.build.index:
+            # By itself: that index is asked for nothing else, and need not have it.
+            where = ["--no-deps", "--extra-index-url", extras.build.index]
+            yield "Fetching PyTorch", [*pip, *frozen, *where, *torch]
         names = ",".join(("server", *extras.parts))
-        wanted = ["-c", str(self.constraints), f"{self.wheel}[{names}]", *self._torch(extras)]
-        also = "PyTorch and " if extras.torch else ""
-        yield f"Fetching {also}the server's packages", [*pip, *wanted]
+        wanted = [f"{self.wheel}[{names}]", *torch]
+        yield "Fetching the server's packages", [*pip, *frozen, *wanted]
         # An earlier build of the same version number counts as installed to pip.
         renew = [*pip, "--force-reinstall", "--no-deps", "--no-index", str(self.wheel)]
         yield "Putting this release of the server in place", renew
@@ -192,11 +197,8 @@ class ServerFolder:
         """What pip is asked for so that it takes this build: its name is part of its version."""
         if extras.build is None:
             return []
-        version = self._frozen("torch")
-        if not extras.build.index:
-            return [f"torch=={version}"]
-        exact = f"torch=={version}+{extras.build.name}"
-        return ["--extra-index-url", extras.build.index, exact]
+        build = f"+{extras.build.name}" if extras.build.index else ""
+        return [f"torch=={self._frozen('torch')}{build}"]
 
     def _frozen(self, name: str) -> str:
         """The version of a package that belongs to this release.

@@ -173,18 +173,16 @@ class PowerPanel(Panel):
 
 def _draw_gpus(layout: bpy.types.UILayout, here: Session) -> None:
     gpus = here.local.gpus
-    row = layout.row()
-    column = row.column()
     if gpus is None:
-        column.label(text="Not looked for a GPU yet", icon="INFO")
+        layout.label(text="Not looked for a GPU yet", icon="INFO")
     elif not gpus.names:
-        draw_text(column, words.no_gpu(gpus), "INFO")
+        draw_text(layout, words.no_gpu(gpus), "INFO")
     else:
-        draw_text(column, words.gpus(gpus), "CHECKMARK")
+        draw_text(layout, words.gpus(gpus), "CHECKMARK")
         if fitting(gpus, sys.platform).cuda == 0:
             hint = "Its driver is too old for PyTorch: renew it, then look again"
-            draw_text(column, hint, "ERROR")
-    row.operator("glimpse3d.look_for_gpus", text="", icon="FILE_REFRESH")
+            draw_text(layout, hint, "ERROR")
+    layout.operator("glimpse3d.look_for_gpus", icon="FILE_REFRESH")
 
 
 def _draw_part(

@@ -397,6 +397,18 @@ def test_progress_is_the_megabytes_that_are_fetched(log: tuple[Path, InstallLog]
     assert reader.last_line == "Installing collected packages: one, two, three, four"
 
 
+def test_pytorch_comes_first_and_is_not_the_end(log: tuple[Path, InstallLog]) -> None:
+    path, reader = log
+    lines = [
+        "  Downloading torch-2.0-py3-none-any.whl (60.0 MB)",
+        "Installing collected packages: torch",
+    ]
+    lines += ["Successfully installed torch-2.0", "  Downloading one-1.0.whl (1.0 MB)"]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    reader.follow(path.parent)
+    assert reader.fraction == pytest.approx(0.8 * 0.6)
+
+
 @pytest.mark.parametrize(
     ("line", "hint"),
     [

@@ -41,7 +41,7 @@ def test_the_table_of_translations_is_blenders(addon: ModuleType) -> None:
     assert german["*", "Generate"] == german["Operator", "Generate"] == "Erzeugen"
     languages = bpy.app.translations.locales
     if not languages:
-        pytest.skip("this bpy came without languages; a window of Blender was looked at instead")
+        pytest.skip("this bpy came without languages")
     with pytest.raises(ValueError):  # it is registered: a second time is refused
         bpy.app.translations.register(addon.__name__, table)
     view = bpy.context.preferences.view
