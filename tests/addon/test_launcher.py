@@ -5,6 +5,7 @@ what would take hundreds of megabytes. The server that is started and killed is 
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,11 +20,13 @@ import pytest
 from blender_addon import child, launcher, server_folder
 from blender_addon.install_log import InstallLog
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 from blender_addon.server_folder import COMPILED
 from inference_server.client import Client
 from tests.server.serving import ROOT, children, eventually, in_state, picture, ready
 
-FROZEN = "# nothing\n"
+FROZEN = "torch==9.0\n"
 
 
 def small_wheel(folder: Path, *needs: str, modules: tuple[str, ...] = COMPILED) -> Path:
@@ -284,6 +287,8 @@ BLENDER = """
 import sys, time
 from pathlib import Path
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 running = Launcher(*map(Path, sys.argv[1:]))
 running.start()
 while running.state == "starting":
@@ -317,6 +322,8 @@ INSTALLING = """
 import sys, time
 from pathlib import Path
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 running = Launcher(*map(Path, sys.argv[1:]))
 running.install()
 print(running.state, flush=True)
@@ -428,3 +435,37 @@ def test_what_pip_says_becomes_a_hint(line: str, hint: str, log: tuple[Path, Ins
     said, advice = reader.problem()
     assert said == line.removeprefix("ERROR: ")
     assert hint in advice and bool(hint) == bool(advice)
+
+
+def test_a_change_that_fails_or_is_cancelled_and_the_server_goes_on(
+    tmp_path: Path, bare: Path, installed: Callable[[], Launcher], offline: None
+) -> None:
+    running = installed()
+    beside = running.folder / "venv-2"
+    shutil.copytree(bare, beside, symlinks=True)
+    (beside / server_folder.MADE).write_text("cpu")
+    local = Local(running, tmp_path, Path(sys.executable))
+
+    def until(done: Callable[[], object]) -> None:
+        limit = time.monotonic() + 120
+        while not done():
+            assert time.monotonic() < limit, (running.state, running.problem)
+            local.poll()
+            time.sleep(0.01)
+
+    try:
+        local.start()
+        until(lambda: running.state == "running")
+        local.change(Extras("cpu"))
+        assert local.changing and running.state == "installing"
+        local.cancel_change()
+        until(lambda: running.state == "running")
+        assert not local.changing and local.problem is None
+        local.change(Extras("cpu"))
+        until(lambda: not local.changing)
+        assert local.problem is not None and "could not be installed" in local.problem.message
+        until(lambda: running.state == "running" and local.gpus is not None)
+        assert running.extras == Extras()
+    finally:
+        local.close()
+    assert running.state == "installed"
