@@ -85,7 +85,7 @@ SENTENCES = {
     "Driver {driver} sees no NVIDIA GPU": "Treiber {driver} sieht keine NVIDIA-GPU",
     "Add ({size})": "Hinzufügen ({size})",
     "About {size} are fetched, once": "Etwa {size} werden geladen, einmal",
-    "PyTorch for {build} comes from {where}": "PyTorch für {build} kommt von {where}",
+    "PyTorch ({build}) comes from {where}": "PyTorch ({build}) kommt von {where}",
     "While both stand, {size} of the disk are needed":
         "Solange beides steht, werden {size} der Platte gebraucht",
     "What the methods below compute with": "Womit die Methoden darunter rechnen",

@@ -164,6 +164,8 @@ def add(count: int) -> str:
 
 def size(count: int) -> str:
     """Bytes as people say them, decimal as drives and downloads are."""
+    if count < 10**5:
+        return f"{count / 1e3:.0f} kB"
     return f"{count / 1e9:.1f} GB" if count >= 10**8 else f"{count / 1e6:.1f} MB"
 
 
@@ -174,7 +176,7 @@ def before_adding(launcher: Launcher, extras: Extras) -> list[str]:
     if extras.build is not None:
         where = extras.build.index.removeprefix("https://") or "pypi.org"
         titled = _(extras.build.title)
-        lines.append(_("PyTorch for {build} comes from {where}").format(build=titled, where=where))
+        lines.append(_("PyTorch ({build}) comes from {where}").format(build=titled, where=where))
     room = size(launcher.places.disk_mb(extras) * 10**6)
     lines.append(_("While both stand, {size} of the disk are needed").format(size=room))
     return lines
