@@ -30,9 +30,16 @@ class Reporting(Protocol):
 
 def refuse(operator: Reporting, problem: Coded) -> Outcome:
     """One report, with its hint; nothing happened."""
-    clauses = (problem.message, problem.hint)
-    operator.report({"ERROR"}, "; ".join(_(sentence(text)) for text in clauses if text))
+    text = "; ".join(_in_language(each) for each in (problem.message, problem.hint) if each)
+    operator.report({"ERROR"}, text[:1].upper() + text[1:])
     return NOT_DONE
+
+
+def _in_language(clause: str) -> str:
+    """In the user's language, where it is known there: as the sentence that panels show."""
+    whole = sentence(clause)
+    translated = _(whole)
+    return clause if translated == whole else translated
 
 
 def chosen_job(context: bpy.types.Context, identity: str = "") -> Job | None:

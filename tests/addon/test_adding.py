@@ -106,6 +106,7 @@ def test_a_part_that_fails_or_is_cancelled_leaves_all_as_it_was(
     assert content(begun / "venv") == before and (begun / "version.txt").read_text() == noted
 
 
+@pytest.mark.slow
 def test_a_newer_release_renews_what_was_added_and_the_old_one_runs_until_then(
     tmp_path: Path, begun: Path, bare: Path, torches: Path
 ) -> None:

@@ -82,7 +82,7 @@ def test_nothing_kept_is_nothing_listed(tmp_path: Path) -> None:
 
 
 def test_it_goes_on_in_small_steps(tmp_path: Path) -> None:
-    made(tmp_path / "server", {f"venv/{number}": 1 for number in range(3000)})
+    made(tmp_path / "server", {f"venv/{number}": 1 for number in range(1000)})
     removal = Removal(tmp_path / "user", tmp_path / "server")
     assert stepped(removal, "measured") > 1
 
