@@ -27,6 +27,7 @@ OF_SERVER = {
 OF_EXTENSION = {
     "Jobs, with their pictures and results": ("jobs",),
     "Saved servers, with their keys": ("servers.json", "servers.part", "servers.unread"),
+    "Cut-outs that were looked at": ("cutouts",),
     "What was left of questions": ("checkup.out", "checkup.log", "gpu.out"),
 }
 

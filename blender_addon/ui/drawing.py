@@ -46,7 +46,7 @@ def draw_problem(
             pressed.job = job
 
 
-class Panel:
+class SidebarPanel:
     """A panel of the sidebar's tab, before Blender's own class stands behind it."""
 
     if TYPE_CHECKING:  # from bpy.types.Panel, which stands behind this class

@@ -13,7 +13,7 @@ from ..scene import result
 from ..session import Session
 from ..weights import Want
 from . import words
-from .drawing import Panel as _Panel
+from .drawing import SidebarPanel as _Panel
 from .drawing import draw_problem, draw_text
 from .drawing import in_editor as _in
 from .operators import chosen_picture, chosen_result

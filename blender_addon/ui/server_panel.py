@@ -15,7 +15,7 @@ from .._vendor.glimpse3d.errors import Glimpse3DError
 from ..power import PARTS, TORCH, Extras, fitting
 from ..session import Session
 from . import words
-from .drawing import Panel, draw_problem, draw_text, in_editor
+from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 
 INSTALLING = ("installing", "starting")
 START = {
@@ -24,7 +24,7 @@ START = {
 }
 
 
-class ServerPanel(Panel):
+class ServerPanel(SidebarPanel):
     """Whom Blender talks to."""
 
     bl_label = "Server"
@@ -115,7 +115,7 @@ def _draw_local(layout: bpy.types.UILayout, here: Session) -> None:
             former.former = True
 
 
-class DoctorPanel(Panel):
+class DoctorPanel(SidebarPanel):
     """Why a server cannot be used, step by step."""
 
     bl_label = "Connection Doctor"
@@ -147,7 +147,7 @@ class DoctorPanel(Panel):
             column.label(text=words.STEPS[step], icon="LAYER_USED")
 
 
-class PowerPanel(Panel):
+class PowerPanel(SidebarPanel):
     """What can be added to the local server."""
 
     bl_label = "More Power"
