@@ -111,11 +111,15 @@ def _new_session() -> Session:
 
 
 def _take_over(former: bpy.types.AddonPreferences, made: Session) -> None:
-    """Version 0.1 kept one connection string, in Blender's preferences: it moves to the others."""
+    """Version 0.1 kept one connection string, in Blender's preferences: it moves to the others.
+
+    Only once: the preferences may never be saved, and bring it back at each start.
+    """
     if not former.connection_string:
         return
     try:
-        made.servers.add(former.connection_string)
+        if made.servers.is_new:
+            made.servers.add(former.connection_string)
     except WireError as error:
         log.warning("the kept connection string is refused: %s", error)
     former.connection_string = ""

@@ -52,6 +52,11 @@ class Servers:
         self._load()
 
     @property
+    def is_new(self) -> bool:
+        """Nothing was ever kept here."""
+        return not self._path.exists()
+
+    @property
     def chosen(self) -> Saved | None:
         """The one to connect to."""
         return self.get(self.current)

@@ -248,6 +248,7 @@ SENTENCES = {
         "Nicht erneuern; eine frühere Ausgabe genügt",
     "Install the Local Server": "Den lokalen Server installieren",
     "Install": "Installieren",
+    "Renew": "Erneuern",
     "Blender's own Python is not changed": "Blenders eigenes Python wird nicht geändert",
     "Go On Installing": "Weiter installieren",
     "Renew the Local Server": "Den lokalen Server erneuern",

@@ -103,9 +103,12 @@ class ServerStart(OnSession, bpy.types.Operator):
         self.folder = str(pulse.server_folder(pulse.preferences().server_folder))
         if self.former or here is None or here.launcher.places.found() not in TO_INSTALL:
             return self.execute(context)
+        old = here.launcher.places.found() == "outdated"
         return context.window_manager.invoke_props_dialog(
-            self, width=420, title="Install the Local Server", confirm_text="Install"
-        )
+            self, width=420,
+            title="Renew the Local Server" if old else "Install the Local Server",
+            confirm_text="Renew" if old else "Install",
+        )  # fmt: skip
 
     def draw(self, context: bpy.types.Context) -> None:
         """The question."""

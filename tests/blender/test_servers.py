@@ -1,6 +1,7 @@
 """Servers in Blender: kept by name, examined, carried over from version 0.1, and removed whole."""
 
 import json
+import os
 import shutil
 import stat
 import sys
@@ -17,6 +18,7 @@ from tests.blender.serving import Addon, Server
 from tests.blender.test_flow_life import sockets
 from tests.blender.test_flow_panels import drawn
 
+USER = Path(os.environ["BLENDER_USER_RESOURCES"])
 FORMER = Path(__file__).resolve().parents[1] / "data" / "addon_0_1"
 LONGEST_TICK = 0.005  # seconds of processor time
 LONGEST_DRAWING = 0.02  # with the notes that the tests' layout takes
@@ -47,6 +49,8 @@ def folder(ui: Addon) -> Path:
 def test_servers_are_kept_switched_renamed_and_removed(
     ui: Addon, server: Server, folder: Path
 ) -> None:
+    (folder / "servers.json").unlink(missing_ok=True)
+    before = {path for path in USER.rglob("*") if path.is_file()}
     ui.connect(server.string)
     (saved,) = ui.session.servers.saved
     assert saved.name == f"127.0.0.1:{server.port}" in drawn("GLIMPSE3D_PT_view_server")
@@ -66,6 +70,8 @@ def test_servers_are_kept_switched_renamed_and_removed(
     ui.until(lambda: ui.session.state == "ready", 20)
     assert ui.session.servers.current == "Workshop"
 
+    written = {path for path in USER.rglob("*") if path.is_file()} - before
+    assert written and all(path.is_relative_to(folder) for path in written)
     bpy.ops.glimpse3d.forget_server()
     assert ui.session.state == "none" and server.string not in kept.read_text()
     assert [each.name for each in ui.session.servers.saved] == ["127.0.0.1:1"]
@@ -124,6 +130,7 @@ def former(ui: Addon, folder: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
     """What version 0.1 left: jobs, a local server, and a key in Blender's preferences."""
     ui.restart()
     monkeypatch.setattr(ui.pulse, "session", lambda: None)  # nothing has looked yet
+    (folder / "servers.json").unlink(missing_ok=True)
     shutil.copytree(FORMER / "jobs", folder / "jobs", dirs_exist_ok=True)
     shutil.copytree(FORMER / "server", folder / "server", dirs_exist_ok=True)
     values: dict[str, Any] = json.loads((FORMER / "preferences.json").read_text())
@@ -142,6 +149,12 @@ def test_version_0_1_is_carried_over(ui: Addon, folder: Path, former: dict[str, 
         assert server.string == former["connection_string"] and ui.session.state == "none"
         assert ui.pulse.preferences().connection_string == ""
         assert ui.pulse.preferences().connect_at_start is False
+        bpy.ops.glimpse3d.forget_server()
+        with pytest.MonkeyPatch.context() as patch:  # preferences that were never saved
+            patch.setattr(ui.pulse, "session", lambda: None)
+            ui.pulse.preferences().connection_string = former["connection_string"]
+        ui.restart()
+        assert ui.session.servers.saved == []
         assert ui.session.launcher.state == "absent"  # its environment was taken away
         assert "[Try Again]" not in drawn("GLIMPSE3D_PT_view_jobs") or names["cat"] == "failed"
     finally:
