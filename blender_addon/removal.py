@@ -18,7 +18,7 @@ from .history import Problem
 # Names in the server's folder, and in the extension's: what the user reads -> what it is.
 OF_SERVER = {
     "The local server": (
-        "venv", "venv-2", "version.txt", "version.part", "install.log", "install.lock",
+        "venv", "venv-2", "cache", "version.txt", "version.part", "install.log", "install.lock",
     ),
     "The local server's queue, keys and results": (
         "data", "data-[0-9]*", "data.lock", "server.out", "server.log",

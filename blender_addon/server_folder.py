@@ -20,10 +20,11 @@ from typing import NamedTuple
 from .power import Extras
 
 DISK_MB = 1500  # what stands on the disk afterwards, and the room that pip works in
-UNPACKED = 2.5  # what PyTorch and its like take on the disk, as a multiple of what is fetched
+UNPACKED = 3.5  # what PyTorch and its like take there, with pip's cache, for each MB fetched
 LONGEST_INSIDE = 140  # characters of the longest path below the folder
 LONGEST_WITH_TORCH = 205
 LONGEST_PATH = 259  # what Windows takes
+CACHE = "cache"
 PLACES = ("venv", "venv-2")
 MADE = "made.txt"  # in an environment that pip may work in; says for which extras
 # What needs more of a machine than Python alone: an installation ends with importing it.
@@ -178,7 +179,8 @@ class ServerFolder:
     def _packages(self, python: list[str], extras: Extras) -> Iterator[tuple[str, list[str]]]:
         # Python compiles what it imports; beforehand, the paths would be too long for Windows.
         options = ["--disable-pip-version-check", "--no-input", "--no-compile"]
-        options += ["--progress-bar", "off"]
+        # Its cache is ours too: nothing outside grows, and what was fetched is fetched once.
+        options += ["--progress-bar", "off", "--cache-dir", str(self.path / CACHE)]
         pip = [*python, "-m", "pip", "install", *options, "--only-binary", ":all:"]
         frozen = ["-c", str(self.constraints)]
         torch = self._torch(extras)
