@@ -27,7 +27,8 @@ def stepped(removal: Removal, until: str) -> int:
 
 OURS = {
     "venv/bin/python": 100, "venv/lib/a.py": 5000, "venv-2/x": 3, "cache/http-v2/a": 8,
-    "version.txt": 10, "install.log": 20, "server.log": 7, "data/key": 32, "data-2/jobs.sqlite3": 9000, "data.lock": 0,
+    "version.txt": 10, "install.log": 20, "server.log": 7, "data/key": 32,
+    "data-2/jobs.sqlite3": 9000, "data.lock": 0,
 }  # fmt: skip
 
 
