@@ -263,7 +263,7 @@ def soak(arguments: list[str]) -> int:
 
 
 def addon(arguments: list[str]) -> int:
-    """Build the Blender extension into dist, a ZIP a platform."""
+    """Build the Blender extension into dist: a ZIP a platform, and the list of updates."""
     return call([ensure(()), str(ADDON_BUILD / "extension.py"), *arguments], ROOT)[0]
 
 

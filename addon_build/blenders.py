@@ -48,7 +48,12 @@ class Blender:
 
 
 FIRST = Blender("4.5.15", "3.11")
-OTHERS = (Blender("4.2.23", "3.11"), Blender("5.0.1", "3.11"), Blender("5.2.3", "3.13"))
+OTHERS = (
+    Blender("4.2.23", "3.11"),
+    Blender("5.0.1", "3.11"),
+    Blender("5.1.2", "3.13"),
+    Blender("5.2.3", "3.13"),
+)
 
 
 def main(arguments: list[str]) -> int:

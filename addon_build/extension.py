@@ -19,6 +19,7 @@ import tomllib
 import zipfile
 from pathlib import Path
 
+import listing
 import wheels
 from wheels import CACHE, PLATFORMS, ROOT, BuildError
 
@@ -54,6 +55,7 @@ def main(arguments: list[str]) -> int:
                 path = build(here() if platform == "here" else platform, options.dist)
                 how = "valid" if is_checked(path) else "not checked: build.py test gets a Blender"
                 print(f"{path} ({path.stat().st_size / 1e6:.2f} MB, {how})", flush=True)
+            print(f"{listing.write(options.dist, version())} (Blender's list of updates)")
     except BuildError as error:
         print(f"build.py addon: {error}", file=sys.stderr)
         return 1

@@ -64,6 +64,13 @@ class Child:
         """Its process id."""
         return self._process.pid
 
+    def say(self, text: str) -> None:
+        """Write a line to its standard input; a pipe takes some thousand characters at once."""
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError):  # it has ended already: its code tells
+            self._process.stdin.write(text.encode())
+            self._process.stdin.flush()
+
     def let_go(self) -> None:
         """Close its standard input: one that watches it ends by itself."""
         assert self._process.stdin is not None

@@ -13,6 +13,7 @@ FETCHED = 0.80  # share of the whole that fetching takes; putting it in place ta
 _SIZE = re.compile(r"\((\d+(?:\.\d+)?) (kB|MB|GB)\)$")
 _MEGABYTES = {"kB": 0.001, "MB": 1.0, "GB": 1000.0}
 _INSTALLING = "Installing collected packages: "
+_FIRST = "torch"  # comes by itself, before the rest
 _NOISE = ("WARNING: ", "[notice]", "Looking in ", "DEPRECATION: ")
 # Words of a failed installation -> what to do about it.
 _HINTS = (
@@ -90,7 +91,11 @@ class InstallLog:
             self._reach(FETCHED * min(1.0, self._fetched / self._megabytes))
             self._fetched += float(size[1]) * _MEGABYTES[size[2]]
         elif line.startswith(_INSTALLING):
-            self._packages = line.removeprefix(_INSTALLING).split(", ")
+            self._begin(line.removeprefix(_INSTALLING).split(", "))
+
+    def _begin(self, packages: list[str]) -> None:
+        if packages != [_FIRST]:  # all others are still to be fetched then
+            self._packages = packages
             self._reach(FETCHED)
 
     def _reach(self, fraction: float) -> None:

@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from .child import Child, lock
 from .install_log import InstallLog
+from .power import Extras
 from .server_folder import ServerFolder
 
 # Megabytes that pip fetches for `[server]` with the frozen constraints, by sys.platform.
@@ -25,9 +26,9 @@ class Launcher:
     """One local server and its installation.
 
     Attributes:
-        state: ``absent``, ``incomplete``, ``installing``, ``installed``, ``starting``, ``running``
-            or ``failed``; ``incomplete`` until the version file says that this very wheel with
-            these very constraints stands.
+        state: ``absent``, ``incomplete``, ``outdated``, ``installing``, ``installed``,
+            ``starting``, ``running`` or ``failed``; ``installed`` once the version file says that
+            this very wheel with these very constraints stands, ``outdated`` while it names others.
         problem: why it failed: a sentence; empty otherwise.
         hint: what to do about it; may be empty.
         string: the connection string while the server runs. It is a key: never show or log it.
@@ -47,6 +48,7 @@ class Launcher:
         self._string_file = folder / "server.out"
         self._child: Child | None = None
         self._steps: Iterator[tuple[str, list[str]]] = iter(())
+        self._wanted = self.extras
         self._log = InstallLog(self.log_path, self.size_hint)
         self._lock: BinaryIO | None = None
         self.state = self._place.found()
@@ -54,7 +56,18 @@ class Launcher:
     @property
     def size_hint(self) -> int:
         """Megabytes that an installation fetches at most, for the question before it."""
-        return FETCHED_MB.get(sys.platform, max(FETCHED_MB.values()))
+        return FETCHED_MB.get(sys.platform, max(FETCHED_MB.values())) + self._wanted.megabytes()
+
+    @property
+    def extras(self) -> Extras:
+        """What stands beside the server's own packages; an installation renews it."""
+        standing = self._place.standing
+        return standing.extras if standing is not None else Extras()
+
+    @property
+    def places(self) -> ServerFolder:
+        """Where everything lies."""
+        return self._place
 
     @property
     def fraction(self) -> float:
@@ -76,13 +89,20 @@ class Launcher:
         """The running server's log."""
         return self.folder / "server.log"
 
-    def install(self) -> None:
-        """Begin or go on with the installation; not while one runs, or the server."""
+    def install(self, extras: Extras | None = None) -> None:
+        """Begin or go on with the installation; not while one runs, or the server.
+
+        Until it has come to its end, what stood here before stays as it was.
+
+        Args:
+            extras: what shall stand beside the server's packages; what does now, if not given.
+        """
         if self.state in ("installing", "starting", "running"):
             return
         self.problem = self.hint = ""
+        self._wanted = self.extras if extras is None else extras
         try:
-            if refusal := self._place.refusal():
+            if refusal := self._place.refusal(self._wanted):
                 self._fail(*refusal)
                 return
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -92,16 +112,20 @@ class Launcher:
                 return
             self.log_path.unlink(missing_ok=True)
             self._log = InstallLog(self.log_path, self.size_hint)
-            self._place.begin()
-            self._steps = iter(self._place.commands())
+            self._steps = self._place.commands(self._wanted)
             self.state = "installing"
             self._next_step()
         except OSError as error:
             self._fail(f"the server cannot be installed: {error}", "choose another folder")
 
-    def start(self) -> None:
-        """Start the installed server; nothing happens unless it is installed."""
-        if self.state not in ("installed", "failed") or self._place.found() != "installed":
+    def start(self, former: bool = False) -> None:
+        """Start the installed server; nothing happens unless it is installed.
+
+        Args:
+            former: one of another release will do.
+        """
+        able = ("installed", "outdated") if former else ("installed",)
+        if self.state not in (*able, "failed") or self._place.found() not in able:
             return
         self.problem = self.hint = ""
         try:
@@ -110,7 +134,7 @@ class Launcher:
             command += ["--port", "0", "--data", str(data)]
             self._child = Child(command, self._string_file, self.server_log_path)
         except OSError as error:
-            self._place.begin()  # its Python is gone: install again
+            self._place.forget()  # its Python is gone: install again
             self._fail(f"the server cannot be started: {error}", "start again to repair it")
             return
         self.state = "starting"
@@ -157,7 +181,6 @@ class Launcher:
         self._log.follow(None)
 
     def _finish(self) -> None:
-        self._place.complete()
         self._end_child()
         self.state = "installed"
 

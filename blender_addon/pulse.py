@@ -21,6 +21,8 @@ from ._vendor.inference_server.errors import WireError
 from .history import Job, Problem
 from .jobs import from_disk
 from .launcher import Launcher
+from .power import Gpus, fitting
+from .removal import Removal
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,7 @@ class _State:
         self.followers = followers
         self.session: Session | None = None
         self.trouble: Problem | None = None
+        self.removal: Removal | None = None
         self.scenes: dict[str, str] = {}  # jobs of the open file -> the scene that wants them
         self.previews = bpy.utils.previews.new()
 
@@ -84,13 +87,18 @@ def preferences() -> bpy.types.AddonPreferences:
 def session() -> Session | None:
     """The session, or None while its folder cannot be used: see ``trouble``."""
     state = _running()
-    if state.session is None:
+    if state.session is None and not _is_removing(state):
         try:
             state.session = _new_session()
             state.trouble = None
         except OSError as error:
             state.trouble = from_disk(error)
     return state.session
+
+
+def _is_removing(state: _State) -> bool:
+    """What is being removed must not be made again meanwhile."""
+    return state.removal is not None and state.removal.state in ("removing", "done")
 
 
 def trouble() -> Problem | None:
@@ -101,13 +109,27 @@ def trouble() -> Problem | None:
 def _new_session() -> Session:
     folder = Path(bpy.utils.extension_path_user(PACKAGE, path="", create=True))
     made = Session(folder, new_launcher(), online_gate)
-    chosen = preferences()
-    if chosen.connection_string and chosen.connect_at_start:
-        try:
-            made.connect(chosen.connection_string)
-        except WireError as error:
-            log.warning("the kept connection string is refused: %s", error)
+    wanted = preferences()
+    _take_over(wanted, made)
+    if (chosen := made.servers.chosen) is not None and wanted.connect_at_start:
+        made.connect(chosen.string)
     return made
+
+
+def _take_over(former: bpy.types.AddonPreferences, made: Session) -> None:
+    """Version 0.1 kept one connection string, in Blender's preferences: it moves to the others.
+
+    Only once: the preferences may never be saved, and bring it back at each start.
+    """
+    if not former.connection_string:
+        return
+    try:
+        if made.servers.is_new:
+            made.servers.add(former.connection_string)
+    except WireError as error:
+        log.warning("the kept connection string is refused: %s", error)
+    former.connection_string = ""
+    bpy.context.preferences.is_dirty = True  # saved with the rest, if the user has it so
 
 
 def new_launcher() -> Launcher:
@@ -120,6 +142,50 @@ def new_launcher() -> Launcher:
         wheel,
         bundled / "constraints.txt",
     )
+
+
+def fitting_build() -> str:
+    """The name of the build of PyTorch for this machine, as far as it is known."""
+    here = session()
+    found = here.local.gpus if here is not None else None
+    return fitting(found or Gpus()).name
+
+
+def removal() -> Removal | None:
+    """The look at what is kept, and its end; None before somebody asked."""
+    return _running().removal
+
+
+def measure() -> None:
+    """Begin to look at what the extension keeps."""
+    folder = Path(bpy.utils.extension_path_user(PACKAGE, path="", create=False))
+    _running().removal = Removal(folder, server_folder(preferences().server_folder))
+
+
+def remove_everything() -> None:
+    """Stop all that runs, then remove what was listed, tick by tick.
+
+    Raises:
+        OSError: what runs could not be stopped.
+    """
+    state = _running()
+    if state.removal is None or state.removal.state != "measured":
+        return
+    if state.session is not None:
+        state.session.close()
+        state.session = None
+    state.removal.begin()  # before anything else: no session is made from here on
+    state.scenes.clear()
+    for name in ("connection_string", "connect_at_start", "server_folder"):
+        preferences().property_unset(name)
+    bpy.context.preferences.is_dirty = True
+
+
+def begin_again() -> None:
+    """Leave the removal behind: what is kept from now on is new."""
+    state = _running()
+    if state.removal is None or state.removal.state != "removing":
+        state.removal = None
 
 
 def server_folder(chosen: str) -> Path:
@@ -154,15 +220,21 @@ def tick() -> float:
         state.trouble = Problem.of(report)
         redraw()
         return AFTER_TROUBLE
+    if state.removal is not None and state.removal.state in ("measuring", "removing"):
+        return MOVING
     return MOVING if state.session is not None and state.session.is_moving else IDLE
 
 
 def pump_once(budget_ms: float = 8.0) -> bool:
     """Move everything on by about so much; true if there was something new."""
+    state = _running()
+    changed = state.removal is not None and state.removal.step(budget_ms / 2)
     here = session()
     if here is None:
-        return False
-    changed = here.pump(budget_ms)
+        if changed:
+            refresh()
+        return changed
+    changed = here.pump(budget_ms) or changed
     job = here.book.due
     if job is not None:
         changed = _import(here, job) or changed

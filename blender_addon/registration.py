@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bpy
 
-from . import pulse
+from . import pulse, translations
 from .ui import (
     box,
     bundle,
@@ -18,13 +18,16 @@ from .ui import (
     inspection,
     jobs_panel,
     operators,
-    panels,
     picture_operators,
+    power_operators,
     preferences,
     properties,
+    removal_operators,
     result_operators,
     result_panel,
+    saved_operators,
     server_operators,
+    server_panel,
     server_settings,
     splat_registration,
     weight_operators,
@@ -34,6 +37,9 @@ CLASSES = (
     *properties.CLASSES,
     *preferences.CLASSES,
     *server_operators.CLASSES,
+    *saved_operators.CLASSES,
+    *power_operators.CLASSES,
+    *removal_operators.CLASSES,
     *operators.CLASSES,
     *weight_operators.CLASSES,
     *picture_operators.CLASSES,
@@ -41,7 +47,7 @@ CLASSES = (
     *box.CLASSES,
     *result_operators.CLASSES,
     *bundle.CLASSES,
-    *panels.CLASSES,
+    *server_panel.CLASSES,
     *input_panel.CLASSES,
     *generate_panel.CLASSES,
     *jobs_panel.CLASSES,
@@ -52,6 +58,7 @@ CLASSES = (
 
 def register() -> None:
     """Tell Blender."""
+    bpy.app.translations.register(pulse.PACKAGE, translations.table())
     for each in CLASSES:
         bpy.utils.register_class(each)
     bpy.types.Scene.glimpse3d = bpy.props.PointerProperty(type=properties.SceneChoices)
@@ -74,3 +81,4 @@ def unregister() -> None:
     del bpy.types.Scene.glimpse3d
     for each in reversed(CLASSES):
         bpy.utils.unregister_class(each)
+    bpy.app.translations.unregister(pulse.PACKAGE)

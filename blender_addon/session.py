@@ -8,6 +8,7 @@ draws. Nothing here waits.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from ._vendor.inference_server import connection, events
 from ._vendor.inference_server.client import Client
 from ._vendor.inference_server.connection import Connection
 from ._vendor.inference_server.errors import WireError
+from .checkup import Checkup
 from .cutouts import Cutouts
 from .history import Place, Problem
 from .jobs import JobBook
 from .launcher import Launcher
+from .local import Local
+from .power import Extras
+from .servers import Servers
 from .weights import Weights
 
 log = logging.getLogger(__name__)
@@ -33,8 +38,10 @@ class Session:
         book: the jobs.
         weights: what the server's backends want fetched, and the fetch that the user began.
         cutouts: the cut-out that is previewed.
+        servers: those that the user keeps.
         client: the conversation with the server, or None.
-        launcher: the local server.
+        local: the server on this machine.
+        checkup: the last examination of a server, or None.
         problem: why there is no connection, or None.
         refused: why the last connection string was refused, or None.
         was_ready: this client was connected once.
@@ -54,15 +61,22 @@ class Session:
         self.book = JobBook(folder / "jobs")
         self.weights = Weights()
         self.cutouts = Cutouts(folder / "cutouts")
+        self.servers = Servers(folder / "servers.json")
         self.client: Client | None = None
-        self.launcher = launcher
+        self.checkup: Checkup | None = None
+        self.local = Local(launcher, folder, Path(sys.executable))
         self.problem: Problem | None = None
         self.refused: Problem | None = None
         self.was_ready = False
         self._gate = gate
+        self._folder = folder
         self._where: Connection | None = None  # also while the gate is shut
-        self._local_wanted = False
         self._local_string: str | None = None  # the one that was connected to
+
+    @property
+    def launcher(self) -> Launcher:
+        """The local server's life."""
+        return self.local.launcher
 
     @property
     def state(self) -> str:
@@ -123,30 +137,59 @@ class Session:
         self._shut()
         self._where = self._local_string = self.problem = self.refused = None
 
-    def start_local(self) -> None:
+    def keep(self, string: str) -> None:
+        """Keep the server of this connection string, and talk to it from now on.
+
+        Raises:
+            WireError: ``bad_connection_string``; what was connected stays so.
+            OSError: it could not be kept; it is connected all the same.
+        """
+        self.connect(string)
+        self.servers.add(string)
+
+    def examine(self) -> bool:
+        """Find out why the server cannot be used; false if there is none to ask, or none may be.
+
+        Raises:
+            OSError: Blender's own Python cannot be started.
+        """
+        chosen = self.servers.chosen
+        string = connection.write(self._where) if self._where else chosen and chosen.string
+        if not string or self._gate() is not None:
+            return False
+        self.end_checkup()
+        self.checkup = Checkup(self._folder, string, Path(sys.executable))
+        return True
+
+    def end_checkup(self) -> None:
+        """Ask no more, and forget what was found."""
+        if self.checkup is not None:
+            self.checkup.close()
+        self.checkup = None
+
+    def start_local(self, former: bool = False) -> None:
         """Install what is missing of the local server, start it, and connect to it."""
-        self._local_wanted = True
-        self.launcher.retry()
-        self._step_local()
+        self.local.start(former)
+        self._follow_local()
 
     def stop_local(self) -> None:
         """Stop the local server, or its installation; both can go on later."""
-        self._local_wanted = False
-        if self.launcher.state == "installing":
-            self.launcher.cancel()
-        else:
-            self.launcher.stop()
+        self.local.stop()
         if self.is_local:
             self.disconnect()
+
+    def change_local(self, extras: Extras) -> None:
+        """Have this beside the local server's packages; it stops meanwhile."""
+        if self.is_local:
+            self.disconnect()
+        self.local.change(extras)
 
     def close(self) -> None:
         """Give back sockets, processes and jobs."""
         self.disconnect()
+        self.end_checkup()
         self.book.close()
-        self._local_wanted = False
-        if self.launcher.state == "installing":
-            self.launcher.cancel()
-        self.launcher.stop()
+        self.local.close()
 
     def pump(self, budget_ms: float) -> bool:
         """Do what is due; true if there is something new to show."""
@@ -158,9 +201,10 @@ class Session:
             self.problem = None
         if self.client is None and self._where is not None:
             self._open(self._where)
-        changed = self.launcher.poll()
-        if changed:
-            self._step_local()
+        changed = self.local.poll()
+        self._follow_local()
+        if self.checkup is not None:
+            changed = self.checkup.poll() or changed
         if self.client is not None:
             self.book.resume_one()
             found = self.client.poll(budget_ms)
@@ -175,9 +219,11 @@ class Session:
         downloading = self.is_local and self.weights.fetch is not None
         if self.launcher.state in ("installing", "starting") or downloading:
             self.stop_local()
+        if self.checkup is not None and self.checkup.running:
+            self.end_checkup()
         self._shut()
         self.problem = shut
-        return self.launcher.poll() or changed
+        return self.local.poll() or changed
 
     def _open(self, where: Connection) -> None:
         self._shut()
@@ -195,20 +241,12 @@ class Session:
             self.weights.disconnected()
         self.was_ready = False
 
-    def _step_local(self) -> None:
-        """Go on with the local server, as far as the user wanted it."""
-        launcher = self.launcher
-        if not self._local_wanted:
-            return
-        if launcher.state == "failed":
-            self._local_wanted = False
-        elif launcher.state in ("absent", "incomplete"):
-            launcher.install()
-        elif launcher.state == "installed":
-            launcher.start()
-        elif launcher.state == "running" and launcher.string not in (None, self._local_string):
-            self._local_string = launcher.string
-            self._open(connection.read(str(launcher.string)))
+    def _follow_local(self) -> None:
+        """Talk to the local server once it can be talked to, if the user wants it."""
+        string = self.launcher.string
+        if self.local.wanted and string not in (None, self._local_string):
+            self._local_string = string
+            self._open(connection.read(str(string)))
 
     def _take(self, event: events.Event) -> None:
         if not isinstance(event, events.ConnectionChanged):

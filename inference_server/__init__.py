@@ -18,4 +18,5 @@ WIRE_SIDE = (
     "results.py",
     "following.py",
     "client.py",
+    "doctor.py",
 )

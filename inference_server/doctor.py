@@ -21,6 +21,7 @@ from .events import Status
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 15.0
 WORKER_SECONDS = 60.0  # a cold one imports for a while
+STEPS = ("string", "name", "port", "server", "key", "version", "worker", "model")
 # Which step a client's problem belongs to.
 _STEPS = {
     "refused_key": "key",
@@ -40,12 +41,14 @@ class Verdict:
         well: nothing is wrong there.
         sentence: what was found.
         hint: what to do; may be empty.
+        code: of ``errors.CODES``, if the fault has one.
     """
 
     step: str
     well: bool
     sentence: str
     hint: str = ""
+    code: str = ""
 
 
 def examine(string: str) -> Iterator[Verdict]:
@@ -53,7 +56,7 @@ def examine(string: str) -> Iterator[Verdict]:
     try:
         where = connection.read(string)
     except WireError as error:
-        yield Verdict("string", False, error.message, error.hint)
+        yield Verdict("string", False, error.message, error.hint, error.code)
         return
     yield Verdict("string", True, "whole: its checksum fits")
     for question in (_name, _port, _talk):
@@ -69,7 +72,8 @@ def _name(where: Connection) -> Iterator[Verdict]:
         found = socket.getaddrinfo(host, where.port, type=socket.SOCK_STREAM)
     except OSError as error:
         hint = "check the spelling and the network, or use the machine's address in numbers"
-        yield Verdict("name", False, f"{host} is not known here: {error}", hint)
+        sentence = f"{host} is not known here: {error}"
+        yield Verdict("name", False, sentence, hint, "unknown_host")
         return
     addresses = ", ".join(sorted({str(each[4][0]) for each in found}))
     yield Verdict("name", True, addresses if host in addresses else f"{host} is {addresses}")
@@ -80,10 +84,12 @@ def _port(where: Connection) -> Iterator[Verdict]:
         socket.create_connection((where.host.strip("[]"), where.port), CONNECT_SECONDS).close()
     except TimeoutError:
         hint = "a firewall drops it, or the machine is off; through SSH, is the tunnel open?"
-        yield Verdict("port", False, f"no answer from port {where.port}", hint)
+        sentence = f"no answer from port {where.port}"
+        yield Verdict("port", False, sentence, hint, "no_answer")
     except OSError as error:
         hint = "start the server, or the tunnel to it; or copy the string of the one that runs"
-        yield Verdict("port", False, f"nothing listens at port {where.port}: {error}", hint)
+        sentence = f"nothing listens at port {where.port}: {error}"
+        yield Verdict("port", False, sentence, hint, "nothing_listening")
     else:
         yield Verdict("port", True, f"something listens at port {where.port}")
 
@@ -96,7 +102,7 @@ def _talk(where: Connection) -> Iterator[Verdict]:
         if client.state != "ready":
             problem = client.problem or WireError("no_answer", "it does not answer")
             step = _STEPS.get(problem.code, "server")
-            yield Verdict(step, False, problem.message, problem.hint)
+            yield Verdict(step, False, problem.message, problem.hint, problem.code)
             return
         assert client.welcome is not None
         yield Verdict("server", True, f"Glimpse3D {client.welcome.server}, encrypted")

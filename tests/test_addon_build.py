@@ -4,6 +4,7 @@ import base64
 import hashlib
 import importlib
 import io
+import json
 import subprocess
 import sys
 import tomllib
@@ -60,6 +61,30 @@ def test_a_zips_manifest_adds_its_platform_and_wheels(extension: ModuleType) -> 
     made = tomllib.loads(extension.manifest(text, "macos-arm64", ["a.whl", "b.whl"]))
     added = {"platforms": ["macos-arm64"], "wheels": ["./wheels/a.whl", "./wheels/b.whl"]}
     assert made == {**tomllib.loads(text), **added}
+
+
+def test_the_list_of_updates_names_each_zip_of_this_version(
+    extension: ModuleType, tmp_path: Path
+) -> None:
+    listing = importlib.import_module("listing")
+    text = (ROOT / "blender_addon" / "blender_manifest.toml").read_text("utf-8")
+    names = ["pyzmq-27.3.0-cp312-abi3-x.whl", "pyzmq-27.3.0-cp311-cp311-x.whl"]
+    names.append("msgpack-1.2.4-cp311.cp313.cp39-none-any.whl")
+    for platform in ("linux-x64", "macos-arm64"):
+        path = tmp_path / f"glimpse3d-{__version__}-{platform.replace('-', '_')}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr("blender_manifest.toml", extension.manifest(text, platform, names))
+    (tmp_path / "glimpse3d-0.0.1-linux_x64.zip").touch()
+    written = json.loads(listing.write(tmp_path, __version__).read_text())
+    assert written["version"] == "v1" and written["blocklist"] == []
+    rows = written["data"]
+    assert [row["platforms"] for row in rows] == [["linux-x64"], ["macos-arm64"]]
+    for row in rows:
+        data = (tmp_path / row["archive_url"]).read_bytes()
+        assert row["archive_size"] == len(data)
+        assert row["archive_hash"] == f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert row["python_versions"] == ["3.9", "3.11", "3.13"]
+        assert row["version"] == __version__ and "wheels" not in row
 
 
 def test_versions_that_differ_are_refused(
@@ -203,6 +228,6 @@ def test_a_python_that_is_an_empty_shim_is_not_taken(
 def test_every_blender_is_pinned_and_has_a_folder_of_its_own(blenders: ModuleType) -> None:
     every = (blenders.FIRST, *blenders.OTHERS)
     assert [each.folder.name for each in every] == [
-        ".venv-bpy-4.5", ".venv-bpy-4.2", ".venv-bpy-5.0", ".venv-bpy-5.2"
+        ".venv-bpy-4.5", ".venv-bpy-4.2", ".venv-bpy-5.0", ".venv-bpy-5.1", ".venv-bpy-5.2"
     ]  # fmt: skip
     assert all(len(each.version.split(".")) == 3 for each in every)

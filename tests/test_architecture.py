@@ -67,7 +67,18 @@ EXECUTORS = (
     *(f"inference_server.{name}" for name in ("devices", "executors", "logs", "memory", "worker")),
 )
 # What the add-on's session moves on.
-SESSION = ("cutouts", "history", "jobs", "launcher", "weights")
+LAUNCHER = ("child", "install_log", "power", "server_folder")
+SESSION = (
+    "checkup",
+    "cutouts",
+    "history",
+    "jobs",
+    "launcher",
+    "local",
+    "power",
+    "servers",
+    "weights",
+)
 
 
 class Row(NamedTuple):
@@ -85,7 +96,7 @@ TENSORS = Row(("gsplat", "numba", "numpy", "torch"), (*CONTRACTS, *MATHS, "glimp
 
 ALLOWED = {
     "build": Row((), ()),
-    "addon_build": Row(("extension", "wheels"), ()),  # run as scripts, beside each other
+    "addon_build": Row(("extension", "listing", "wheels"), ()),  # run as scripts, beside each other
     # The core. Nothing in it knows zmq, msgpack, bpy or training.
     "glimpse3d": Row(COMPUTE, (*CONTRACTS, *MATHS)),
     "glimpse3d.__init__": Row(
@@ -232,10 +243,16 @@ ALLOWED = {
     ),
     "blender_addon.weights": Row((), ("blender_addon._vendor", "blender_addon.history")),
     "blender_addon.child": Row((), ()),
+    "blender_addon.checkup": Row((), ("blender_addon._vendor", "blender_addon.child")),
+    "blender_addon.gpu_probe": Row((), ()),
     "blender_addon.install_log": Row((), ()),
-    "blender_addon.server_folder": Row((), ()),
-    "blender_addon.launcher": Row(
-        (), tuple(f"blender_addon.{name}" for name in ("child", "install_log", "server_folder"))
+    "blender_addon.power": Row((), ("blender_addon.child",)),
+    "blender_addon.removal": Row((), ("blender_addon.history",)),
+    "blender_addon.server_folder": Row((), ("blender_addon.power",)),
+    "blender_addon.servers": Row((), ("blender_addon._vendor",)),
+    "blender_addon.launcher": Row((), tuple(f"blender_addon.{name}" for name in LAUNCHER)),
+    "blender_addon.local": Row(
+        (), tuple(f"blender_addon.{name}" for name in ("history", "launcher", "power"))
     ),
     "blender_addon.scene": Row(
         ("bpy", "bpy_extras", "gpu", "mathutils", "numpy"),

@@ -12,9 +12,9 @@ from ..session import Session
 from ..weights import Want
 from . import server_settings, words
 from .asking import backends_of, method_of
+from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 from .input_panel import MATTE
 from .jobs_panel import draw_active, draw_ended
-from .panels import SidebarPanel, draw_problem, draw_text, in_editor
 
 
 class _GeneratePanel(SidebarPanel):

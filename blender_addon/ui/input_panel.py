@@ -12,7 +12,7 @@ from ..session import Session
 from . import inspection, server_settings, words
 from .asking import chosen_picture
 from .cutout_operators import BRUSHES
-from .panels import SidebarPanel, draw_problem, draw_text, in_editor
+from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 
 SOURCES = (
     ("glimpse3d.generate_files", "FILEBROWSER"),

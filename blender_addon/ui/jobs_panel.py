@@ -14,7 +14,7 @@ from .. import pulse
 from ..history import Job
 from ..session import Session
 from . import words
-from .panels import SidebarPanel, draw_problem, draw_text, in_editor
+from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 
 
 def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:

@@ -4,24 +4,27 @@ Owns the preferences and how they are drawn. Must not know sockets. Annotations 
 objects here: no ``from __future__ import annotations``.
 """
 
-import contextlib
-
 import bpy
 
 from .. import pulse
 from .._vendor.inference_server.errors import WireError
+from ..history import Problem
+from ..jobs import from_disk
+from .removal_operators import draw_removal
 
 
 def _string_typed(self: bpy.types.AddonPreferences, context: bpy.types.Context) -> None:
-    """A pasted string connects by itself; what is wrong with it stands on the panel."""
+    """A pasted string connects by itself, and moves to where keys are kept."""
     here = pulse.session()
-    if here is None:
+    if here is None or not self.connection_string:
         return
-    if not self.connection_string:
-        here.disconnect()
-    else:
-        with contextlib.suppress(WireError):  # the panel shows here.refused
-            here.connect(self.connection_string)
+    try:
+        here.keep(self.connection_string)
+    except WireError as error:
+        here.refused = Problem.of(error)
+    except OSError as error:
+        here.refused = from_disk(error)
+    self.connection_string = ""
     pulse.refresh()
 
 
@@ -32,7 +35,7 @@ class Preferences(bpy.types.AddonPreferences):
 
     connection_string: bpy.props.StringProperty(
         name="Connection String",
-        description="The line that the server printed; a key to it, so keep it to yourself",
+        description="The line that the server printed; it is kept in a file only you can read",
         subtype="PASSWORD",
         update=_string_typed,
     )
@@ -54,6 +57,7 @@ class Preferences(bpy.types.AddonPreferences):
         column.prop(self, "connection_string")
         column.prop(self, "connect_at_start")
         column.prop(self, "server_folder")
+        draw_removal(self.layout)
 
 
 CLASSES = (Preferences,)

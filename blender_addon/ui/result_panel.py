@@ -9,7 +9,7 @@ import bpy
 
 from ..scene import result
 from ..session import Session
-from .panels import SidebarPanel, in_editor
+from .drawing import SidebarPanel, in_editor
 from .result_operators import chosen_result
 
 

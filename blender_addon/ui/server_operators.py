@@ -10,11 +10,25 @@ import bpy
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
-from .._vendor.inference_server import connection
 from ..session import Session
+from . import words
 from .acting import DONE, OnSession, Outcome
 
-TO_INSTALL = ("absent", "incomplete")
+OURS = ("venv", "venv-2", "version.txt")
+INSIDE = "glimpse3d-server"
+TO_INSTALL = ("absent", "incomplete", "outdated")
+
+
+def own_folder(chosen: str) -> str:
+    """The folder that was chosen, or one in it where the user's own files are.
+
+    What removing everything deletes must be ours beyond doubt.
+    """
+    folder = pulse.server_folder(chosen)
+    strange = folder.is_dir() and any(folder.iterdir())
+    if strange and not any((folder / name).exists() for name in OURS):
+        return str(folder / INSIDE)
+    return chosen
 
 
 class PasteConnection(OnSession, bpy.types.Operator):
@@ -30,10 +44,8 @@ class PasteConnection(OnSession, bpy.types.Operator):
     )  # fmt: skip
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
-        """Keep it; keeping it connects."""
-        where = here.read(self.text or context.window_manager.clipboard)
-        pulse.preferences().connection_string = connection.write(where)
-        context.preferences.is_dirty = True  # saved with the rest, if the user has it so
+        """Keep it, and connect."""
+        here.keep(self.text or context.window_manager.clipboard)
 
 
 class Connect(OnSession, bpy.types.Operator):
@@ -44,11 +56,11 @@ class Connect(OnSession, bpy.types.Operator):
     bl_options = {"INTERNAL"}
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
-        """The same server, or the kept one."""
+        """The same server, or the one that was chosen last."""
         if here.address:
             here.reconnect()
-        else:
-            here.connect(pulse.preferences().connection_string)
+        elif (chosen := here.servers.chosen) is not None:
+            here.connect(chosen.string)
 
 
 class Disconnect(OnSession, bpy.types.Operator):
@@ -74,6 +86,10 @@ class ServerStart(OnSession, bpy.types.Operator):
         name="Folder", description="Where it goes, 1.5 GB; empty is where it is",
         subtype="DIR_PATH", options={"SKIP_SAVE"},
     )  # fmt: skip
+    former: bpy.props.BoolProperty(
+        name="Earlier Release", description="Do not renew it; an earlier release will do",
+        options={"HIDDEN", "SKIP_SAVE"},
+    )  # fmt: skip
 
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
@@ -85,19 +101,21 @@ class ServerStart(OnSession, bpy.types.Operator):
         """Before much is fetched, one question."""
         here = pulse.session()
         self.folder = str(pulse.server_folder(pulse.preferences().server_folder))
-        if here is None or here.launcher.state not in TO_INSTALL:
+        if self.former or here is None or here.launcher.places.found() not in TO_INSTALL:
             return self.execute(context)
+        old = here.launcher.places.found() == "outdated"
         return context.window_manager.invoke_props_dialog(
-            self, width=420, title="Install the Local Server", confirm_text="Install"
-        )
+            self, width=420,
+            title="Renew the Local Server" if old else "Install the Local Server",
+            confirm_text="Renew" if old else "Install",
+        )  # fmt: skip
 
     def draw(self, context: bpy.types.Context) -> None:
         """The question."""
         here, column = pulse.session(), self.layout.column()
         if here is not None:
-            size = f"Once, about {here.launcher.size_hint} MB are fetched"
-            column.label(text=f"{size} from the Python Package Index.")
-            column.label(text="Blender's own Python is not changed.")
+            column.label(text=words.fetched_once(here.launcher.size_hint), translate=False)
+            column.label(text="Blender's own Python is not changed")
         column.prop(self, "folder")
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
@@ -105,12 +123,13 @@ class ServerStart(OnSession, bpy.types.Operator):
         shut = pulse.online_gate()
         if shut is not None:
             raise Glimpse3DError("backend_unavailable", shut.message, shut.hint)
-        if self.folder and pulse.server_folder(self.folder) != here.launcher.folder:
+        chosen = own_folder(self.folder) if self.folder else ""
+        if chosen and pulse.server_folder(chosen) != here.launcher.folder:
             here.stop_local()
-            pulse.preferences().server_folder = self.folder
+            pulse.preferences().server_folder = chosen
             context.preferences.is_dirty = True
-            here.launcher = pulse.new_launcher()
-        here.start_local()
+            here.local.launcher = pulse.new_launcher()
+        here.start_local(self.former)
 
 
 class ServerStop(OnSession, bpy.types.Operator):

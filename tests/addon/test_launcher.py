@@ -20,11 +20,13 @@ import pytest
 from blender_addon import child, launcher, server_folder
 from blender_addon.install_log import InstallLog
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 from blender_addon.server_folder import COMPILED
 from inference_server.client import Client
 from tests.server.serving import ROOT, children, eventually, in_state, picture, ready
 
-FROZEN = "# nothing\n"
+FROZEN = "torch==9.0\n"
 
 
 def small_wheel(folder: Path, *needs: str, modules: tuple[str, ...] = COMPILED) -> Path:
@@ -66,13 +68,6 @@ def pumped(running: Launcher, until: Callable[[], bool], seconds: float = 120.0)
     return fractions
 
 
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No package index for pip."""
-    monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setenv("PIP_FIND_LINKS", "")
-
-
 def test_it_installs_then_renews_and_leaves_this_python_alone(
     tmp_path: Path, offline: None
 ) -> None:
@@ -90,13 +85,13 @@ def test_it_installs_then_renews_and_leaves_this_python_alone(
 
     other = small_wheel(tmp_path / "two", modules=(*COMPILED, "newer"))
     second = made(folder, other)  # the same version number, other bytes
-    assert second.state == "incomplete"
+    assert second.state == "outdated"
     second.start()
-    assert second.state == "incomplete"
+    assert second.state == "outdated"
     second.install()
     pumped(second, lambda: second.state != "installing")
     assert second.state == "installed", second.problem
-    assert list(folder.glob("venv/[Ll]ib/**/newer.py"))
+    assert list(folder.glob("venv-2/[Ll]ib/**/newer.py"))
     assert sorted(path.name for path in Path(sys.prefix).rglob("*.dist-info")) == own
 
 
@@ -132,22 +127,6 @@ def test_an_installation_goes_on_with_the_environment_that_stands(
     again.install()
     pumped(again, lambda: not mark.exists())
     again.cancel()
-
-
-@pytest.fixture(scope="module")
-def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment with pip alone, to be copied: making one takes seconds."""
-    folder = tmp_path_factory.mktemp("bare") / "venv"
-    subprocess.run([sys.executable, "-I", "-m", "venv", str(folder)], check=True)
-    (folder / server_folder.MADE).touch()
-    return folder
-
-
-@pytest.fixture
-def begun(tmp_path: Path, bare: Path) -> Path:
-    """The folder of an installation whose first step is done."""
-    shutil.copytree(bare, tmp_path / "local" / "venv", symlinks=True)
-    return tmp_path / "local"
 
 
 def test_a_failed_installation_says_why_and_can_be_tried_again(
@@ -308,6 +287,8 @@ BLENDER = """
 import sys, time
 from pathlib import Path
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 running = Launcher(*map(Path, sys.argv[1:]))
 running.start()
 while running.state == "starting":
@@ -341,6 +322,8 @@ INSTALLING = """
 import sys, time
 from pathlib import Path
 from blender_addon.launcher import Launcher
+from blender_addon.local import Local
+from blender_addon.power import Extras
 running = Launcher(*map(Path, sys.argv[1:]))
 running.install()
 print(running.state, flush=True)
@@ -421,6 +404,18 @@ def test_progress_is_the_megabytes_that_are_fetched(log: tuple[Path, InstallLog]
     assert reader.last_line == "Installing collected packages: one, two, three, four"
 
 
+def test_pytorch_comes_first_and_is_not_the_end(log: tuple[Path, InstallLog]) -> None:
+    path, reader = log
+    lines = [
+        "  Downloading torch-2.0-py3-none-any.whl (60.0 MB)",
+        "Installing collected packages: torch",
+    ]
+    lines += ["Successfully installed torch-2.0", "  Downloading one-1.0.whl (1.0 MB)"]
+    path.write_text("".join(f"{line}\n" for line in lines))
+    reader.follow(path.parent)
+    assert reader.fraction == pytest.approx(0.8 * 0.6)
+
+
 @pytest.mark.parametrize(
     ("line", "hint"),
     [
@@ -440,3 +435,37 @@ def test_what_pip_says_becomes_a_hint(line: str, hint: str, log: tuple[Path, Ins
     said, advice = reader.problem()
     assert said == line.removeprefix("ERROR: ")
     assert hint in advice and bool(hint) == bool(advice)
+
+
+def test_a_change_that_fails_or_is_cancelled_and_the_server_goes_on(
+    tmp_path: Path, bare: Path, installed: Callable[[], Launcher], offline: None
+) -> None:
+    running = installed()
+    beside = running.folder / "venv-2"
+    shutil.copytree(bare, beside, symlinks=True)
+    (beside / server_folder.MADE).write_text("cpu")
+    local = Local(running, tmp_path, Path(sys.executable))
+
+    def until(done: Callable[[], object]) -> None:
+        limit = time.monotonic() + 120
+        while not done():
+            assert time.monotonic() < limit, (running.state, running.problem)
+            local.poll()
+            time.sleep(0.01)
+
+    try:
+        local.start()
+        until(lambda: running.state == "running")
+        local.change(Extras("cpu"))
+        assert local.changing and running.state == "installing"
+        local.cancel_change()
+        until(lambda: running.state == "running")
+        assert not local.changing and local.problem is None
+        local.change(Extras("cpu"))
+        until(lambda: not local.changing)
+        assert local.problem is not None and "could not be installed" in local.problem.message
+        until(lambda: running.state == "running" and local.gpus is not None)
+        assert running.extras == Extras()
+    finally:
+        local.close()
+    assert running.state == "installed"

@@ -153,5 +153,7 @@ class Addon:
         """Leave nothing for the next test."""
         for job in list(self.jobs):
             self.session.book.remove(job.id)
-        self.pulse.preferences().connection_string = ""
+        for server in list(self.session.servers.saved):
+            self.session.servers.remove(server.name)
+        self.session.end_checkup()
         self.session.disconnect()

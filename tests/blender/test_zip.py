@@ -1,5 +1,6 @@
 """The ZIP that is shipped: valid in Blender's own eyes, installable, complete."""
 
+import json
 import os
 import re
 import subprocess
@@ -69,3 +70,18 @@ def test_the_same_sources_give_the_same_bytes(zip_path: Path, tmp_path: Path) ->
         subprocess.run([*command, f"--dist={tmp_path / name}"], check=True)
     one, two = (tmp_path / name / zip_path.name for name in ("one", "two"))
     assert one.read_bytes() == two.read_bytes()
+
+
+def test_the_list_of_updates_is_the_one_that_blender_itself_writes(
+    zip_path: Path, tmp_path: Path
+) -> None:
+    (tmp_path / zip_path.name).write_bytes(zip_path.read_bytes())
+    subprocess.run(
+        [sys.executable, str(CHECKER), "server-generate", f"--repo-dir={tmp_path}"], check=True
+    )
+    theirs = json.loads((tmp_path / "index.json").read_text())
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import listing, pathlib; "
+    code += "listing.write(pathlib.Path(sys.argv[2]), sys.argv[3])"
+    arguments = [str(ROOT / "addon_build"), str(tmp_path), zip_path.name.split("-")[1]]
+    subprocess.run([sys.executable, "-c", code, *arguments], check=True)
+    assert json.loads((tmp_path / "index.json").read_text()) == theirs

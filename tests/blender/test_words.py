@@ -1,0 +1,52 @@
+"""What Blender itself knows of our words: tooltips, reasons, and the language that is set."""
+
+import inspect
+import sys
+from types import ModuleType
+from typing import Any
+
+import bpy
+import pytest
+
+
+def operators(addon: ModuleType) -> list[Any]:
+    registration: Any = sys.modules[f"{addon.__name__}.registration"]
+    return [each for each in registration.CLASSES if issubclass(each, bpy.types.Operator)]
+
+
+def test_every_operator_and_property_has_its_tooltip(addon: ModuleType) -> None:
+    classes = operators(addon)
+    assert len(classes) > 15
+    for each in classes:
+        name = each.bl_idname.partition(".")[2]
+        kind = getattr(bpy.ops.glimpse3d, name).get_rna_type()
+        assert kind.description, each
+        for prop in kind.properties:
+            known = prop.identifier == "rna_type" or prop.type == "ENUM"  # its items have theirs
+            assert known or prop.description, (each, prop.identifier)
+
+
+def test_every_operator_that_can_be_grey_says_why(addon: ModuleType) -> None:
+    for each in operators(addon):
+        ours = [base for base in each.__mro__ if base.__module__.startswith(addon.__name__)]
+        for base in ours:
+            if "poll" in base.__dict__:
+                assert "poll_message_set" in inspect.getsource(base), base
+
+
+def test_the_table_of_translations_is_blenders(addon: ModuleType) -> None:
+    translations: Any = sys.modules[f"{addon.__name__}.translations"]
+    table = translations.table()
+    german = table["de_DE"]
+    assert german["*", "Generate"] == german["Operator", "Generate"] == "Erzeugen"
+    languages = bpy.app.translations.locales
+    if not languages:
+        pytest.skip("this bpy came without languages")
+    with pytest.raises(ValueError):  # it is registered: a second time is refused
+        bpy.app.translations.register(addon.__name__, table)
+    view = bpy.context.preferences.view
+    view.language = next(name for name in ("de_DE", "de") if name in languages)
+    try:
+        assert bpy.app.translations.pgettext_iface("Connection Doctor") == "Verbindungsdoktor"
+    finally:
+        view.language = "en_US"
