@@ -221,9 +221,8 @@ def small(width: int, height: int) -> str | None:
 
 def touched(edges: tuple[str, ...]) -> str:
     """What to say of a subject that reaches the picture's edges."""
-    return _(
-        "The subject touches the picture's edge ({edges}): what is cut off will be missing"
-    ).format(edges=", ".join(edges))
+    text = _("The subject touches the {edges} edge: what is cut off will be missing")
+    return text.format(edges=", ".join(edges))
 
 
 def age(seconds: float) -> str:
