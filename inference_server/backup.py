@@ -19,7 +19,8 @@ from glimpse3d.errors import Glimpse3DError
 from glimpse3d.export.folder import output_errors
 from glimpse3d.progress import Progress
 
-from .artifacts import Artifacts, sync_names
+from .artifacts import Artifacts
+from .durable import sync_names
 from .store import UPLOADS, Row, read_rows
 
 DATABASE, KEYS = "jobs.sqlite3", "keys"

@@ -51,6 +51,7 @@ QUEUE = tuple(
         "artifacts",
         "catalogue",
         "dispatch",
+        "durable",
         "executors.interface",
         "memory",
         "quotas",
