@@ -4,7 +4,6 @@ import os
 import signal
 import sys
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,6 @@ from tests.server.serving import (
     picture,
     pump,
 )
-from tests.server.test_transfers import JOB, MEGABYTE, plant
 
 Connect = Callable[..., Client]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
@@ -152,28 +150,6 @@ def test_a_server_killed_during_a_job_finishes_it_after_a_restart(
     start(server.port)
     assert ended(client, job, 60).state == "succeeded"
     assert (downloaded(client, job, tmp_path / "out") / "manifest.json").is_file()
-
-
-@pytest.mark.slow
-def test_a_server_killed_during_a_download_costs_a_reconnect(
-    start: Callable[..., Server], connect: Connect, tmp_path: Path
-) -> None:
-    content = plant(tmp_path / "data", 96 * MEGABYTE)
-    out, server = tmp_path / "out", start()
-    client = connect(server.string)
-    client.download(JOB.hex(), out)
-    part = out / "splats.ply.part"
-
-    def reached(size: float) -> bool:
-        client.poll(5)
-        return part.exists() and part.stat().st_size > size
-
-    for share in (0.25, 0.5, 0.75):
-        eventually(partial(reached, share * len(content)))
-        server.stop(signal.SIGKILL)
-        server = start(server.port)
-    eventually(lambda: client.poll(5) is not None and (out / "splats.ply").exists(), 60)
-    assert (out / "splats.ply").read_bytes() == content
 
 
 @linux
