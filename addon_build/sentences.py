@@ -124,10 +124,20 @@ def _sentences(nodes: Iterable[ast.expr]) -> Iterator[tuple[str, int]]:
         yield text[:1].upper() + text[1:].rstrip("."), line
 
 
+def languages() -> list[str]:
+    """Those with a translation. ``german_splats.py`` is a part of ``german.py``."""
+    return [path.stem for path in sorted(TRANSLATIONS.glob("[a-z]*.py")) if "_" not in path.stem]
+
+
+def parts(language: str) -> list[dict[str, str]]:
+    """The translation into a language, file by file: English -> that language."""
+    paths = [TRANSLATIONS / f"{language}.py", *sorted(TRANSLATIONS.glob(f"{language}_*.py"))]
+    return [dict(runpy.run_path(str(path))["SENTENCES"]) for path in paths]
+
+
 def table(language: str) -> dict[str, str]:
-    """The translation into a language: English -> that language."""
-    path = TRANSLATIONS / f"{language}.py"
-    return dict(runpy.run_path(str(path))["SENTENCES"])
+    """The whole translation into a language."""
+    return {english: text for part in parts(language) for english, text in part.items()}
 
 
 def missing(language: str) -> list[str]:
@@ -149,14 +159,14 @@ def superfluous(language: str) -> list[str]:
 def main() -> int:
     """Tell what every translation lacks and has too much; 1 if there is something."""
     found = 0
-    for path in sorted(TRANSLATIONS.glob("[a-z]*.py")):
-        lacking, extra = missing(path.stem), superfluous(path.stem)
+    for language in languages():
+        lacking, extra = missing(language), superfluous(language)
         found += len(lacking) + len(extra)
         for line in lacking:
             print(line)
         for text in extra:
             print(f"    # no longer shown: {text!r}")
-        print(f"{path.stem}: {len(lacking)} missing, {len(extra)} no longer shown", file=sys.stderr)
+        print(f"{language}: {len(lacking)} missing, {len(extra)} no longer shown", file=sys.stderr)
     return 1 if found else 0
 
 

@@ -1,14 +1,16 @@
 """The extension in other languages, as Blender's translation table.
 
-Owns that table. A language is a file here: its locale and its sentences. English is the source and
-British in spelling. ``python addon_build/sentences.py`` tells what a language lacks.
+Owns that table. A language is a file here: its locales and its sentences; where these are many,
+more sentences stand in files beside it, ``german_splats`` beside ``german``. English is the source
+and British in spelling. ``python addon_build/sentences.py`` tells what a language lacks.
 """
 
 from __future__ import annotations
 
-from . import german
+from . import german, german_pictures, german_splats
 
-LANGUAGES = (german,)
+# Locales -> the files with their sentences.
+LANGUAGES = {german.LOCALES: (german, german_pictures, german_splats)}
 # Buttons are looked up as operators, all else without a context.
 CONTEXTS = ("*", "Operator")
 
@@ -18,9 +20,10 @@ def table() -> dict[str, dict[tuple[str, str], str]]:
     return {
         locale: {
             (context, english): translated
-            for english, translated in language.SENTENCES.items()
+            for part in parts
+            for english, translated in part.SENTENCES.items()
             for context in CONTEXTS
         }
-        for language in LANGUAGES
-        for locale in language.LOCALES
+        for locales, parts in LANGUAGES.items()
+        for locale in locales
     }

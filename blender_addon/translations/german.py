@@ -1,6 +1,7 @@
-"""German.
+"""German: servers, the local server, and how things stand.
 
-Owns every sentence of the extension in it. Must not know where they stand.
+Owns the locales, and every sentence in German that is in no file beside it: those of pictures and
+results and those of splats. Must not know where they stand.
 """
 
 LOCALES = ("de_DE", "de")
@@ -122,59 +123,6 @@ SENTENCES = {
     "This frees {size} and cannot be undone":
         "Das macht {size} frei und kann nicht rückgängig gemacht werden",
     "Remove Everything ({size})": "Alles entfernen ({size})",
-    # Pictures, jobs and results
-    "Job": "Auftrag",
-    "Its id; the one chosen in the list if empty":
-        "Seine Kennung; der in der Liste gewählte, wenn leer",
-    "There is no such job": "Diesen Auftrag gibt es nicht",
-    "Choose one in the list": "Einen in der Liste wählen",
-    "Send the picture to the server; mesh, splats and cameras come to the 3D cursor":
-        "Das Bild an den Server senden; Netz, Splats und Kameras kommen zum 3D-Cursor",
-    "Generate": "Erzeugen",
-    "Stop this job, at the server, too": "Diesen Auftrag anhalten, auch beim Server",
-    "Cancel": "Abbrechen",
-    "Fetch the result again, or send the picture again":
-        "Das Ergebnis noch einmal holen oder das Bild noch einmal senden",
-    "Try Again": "Noch einmal versuchen",
-    "Take this job off the list and delete its files; what was imported stays":
-        "Diesen Auftrag aus der Liste nehmen, seine Dateien löschen; Importiertes bleibt",
-    "Remove Job": "Auftrag entfernen",
-    "Put the result into the scene, standing on the 3D cursor":
-        "Das Ergebnis in die Szene stellen, auf den 3D-Cursor",
-    "Import Result": "Ergebnis importieren",
-    "Show the mesh, the splats or both of this result, in the viewport and in renders":
-        "Netz, Splats oder beides dieses Ergebnisses zeigen, in der Ansicht und beim Rendern",
-    "Show": "Zeigen",
-    "Settings": "Einstellungen",
-    "More settings, as a JSON map; for scripts":
-        "Weitere Einstellungen als JSON-Objekt; für Skripte",
-    "Connect to a server first": "Erst mit einem Server verbinden",
-    "Remove": "Entfernen",
-    "Leave the present mode for Object Mode first": "Erst in den Objektmodus wechseln",
-    "Choose a part of a result first": "Erst einen Teil eines Ergebnisses wählen",
-    "Choose a picture first": "Erst ein Bild wählen",
-    "There is no picture": "Es gibt kein Bild",
-    "The job has no result yet": "Der Auftrag hat noch kein Ergebnis",
-    "Wait until it is done": "Warten, bis er fertig ist",
-    "Jobs": "Aufträge",
-    "Result": "Ergebnis",
-    "Method": "Methode",
-    "Goes on by itself once the weights are there":
-        "Geht von selbst weiter, sobald die Gewichte da sind",
-    "Import": "Importieren",
-    "Draft": "Entwurf",
-    "Quickest: to see whether the picture will do":
-        "Am schnellsten: um zu sehen, ob das Bild taugt",
-    "Standard": "Standard",
-    "The usual choice": "Die übliche Wahl",
-    "High": "Hoch",
-    "Best quality; takes longest": "Beste Qualität; dauert am längsten",
-    "Picture": "Bild",
-    "The picture to make an object of": "Das Bild, aus dem ein Objekt werden soll",
-    "Quality": "Qualität",
-    "How much work the server puts in": "Wie viel Arbeit der Server hineinsteckt",
-    "The server's name of the method; its usual one if empty":
-        "Wie der Server die Methode nennt; seine übliche, wenn leer",
     # Weights
     "Make objects with this method": "Objekte mit dieser Methode machen",
     "Have the server fetch what this method needs; jobs that wait for it go on by themselves":
@@ -302,6 +250,10 @@ SENTENCES = {
     "Connecting to {place}": "Verbindung mit {place} wird aufgebaut",
     "Connection to {place} lost": "Verbindung mit {place} verloren",
     "No connection to {place}": "Keine Verbindung mit {place}",
+    "just now": "gerade eben",
+    "{count} {unit} ago": "vor {count} {unit}",
+    "about {minutes} min left": "noch etwa {minutes} min",
+    "about {seconds} s left": "noch etwa {seconds} s",
     # Files
     "Cameras.json has no turntable": "In cameras.json steht kein Drehteller",
     "Make the result again": "Das Ergebnis noch einmal machen lassen",

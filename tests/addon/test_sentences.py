@@ -24,7 +24,8 @@ def sentences() -> Iterator[ModuleType]:
 
 
 def languages() -> list[str]:
-    return [path.stem for path in sorted((ROOT / "blender_addon/translations").glob("[a-z]*.py"))]
+    found = sorted((ROOT / "blender_addon/translations").glob("[a-z]*.py"))
+    return [path.stem for path in found if "_" not in path.stem]
 
 
 def fields(text: str) -> list[str]:
@@ -45,6 +46,12 @@ def test_no_sentence_is_missing(language: str, sentences: ModuleType) -> None:
 @pytest.mark.parametrize("language", languages())
 def test_no_sentence_stays_that_is_shown_no_more(language: str, sentences: ModuleType) -> None:
     assert sentences.superfluous(language) == []
+
+
+@pytest.mark.parametrize("language", languages())
+def test_no_sentence_is_translated_twice(language: str, sentences: ModuleType) -> None:
+    parts = sentences.parts(language)
+    assert len(sentences.table(language)) == sum(map(len, parts))
 
 
 @pytest.mark.parametrize("language", languages())

@@ -1,0 +1,115 @@
+"""German: splats.
+
+Owns the sentences of those. Must not know where they stand.
+"""
+
+SENTENCES = {
+    # Files
+    "Import Gaussian splats: PLY, compressed PLY, SPZ, .splat, .ksplat or glTF":
+        "Gaussian Splats importieren: PLY, komprimiertes PLY, SPZ, .splat, .ksplat oder glTF",
+    "Import Splats": "Splats importieren",
+    "Export splats as they are seen: modifiers and transforms applied, several objects as one":
+        "Splats exportieren, wie sie zu sehen sind: alles angewendet, mehrere Objekte als eines",
+    "Export Splats": "Splats exportieren",
+    "Export": "Exportieren",
+    "Gaussian Splats (Glimpse3D)": "Gaussian Splats (Glimpse3D)",
+    "Gaussian Splats (.ply/.spz/.splat/.glb)": "Gaussian Splats (.ply/.spz/.splat/.glb)",
+    "Which way is up in the file, if you know better":
+        "Wo in der Datei oben ist, wenn Sie es besser wissen",
+    "Which way is up in the file, if its reader differs":
+        "Wo in der Datei oben ist, wenn ihr Leser es anders hält",
+    "Format": "Format",
+    "The kind of file": "Die Art der Datei",
+    "Selected Only": "Nur Ausgewählte",
+    "Only selected objects, instead of all that are visible":
+        "Nur ausgewählte Objekte statt aller sichtbaren",
+    "Choose another folder": "Einen anderen Ordner wählen",
+    "There are no splats to export": "Es gibt keine Splats zu exportieren",
+    "Select or show some first": "Erst welche auswählen oder zeigen",
+    "Import the splats again": "Die Splats noch einmal importieren",
+    # Edits
+    "Select an object made of splats first": "Erst ein Objekt aus Splats auswählen",
+    "Make location, rotation and scale part of the splats; shape and colour are turned along":
+        "Position, Drehung und Größe in die Splats übernehmen; Form und Farbe werden mitgedreht",
+    "Apply Transform to Splats": "Transformation auf Splats anwenden",
+    "Apply Transform": "Transformation anwenden",
+    "Select or remove splats by opacity, size or colour; selected ones show in Edit Mode":
+        "Splats nach Deckkraft, Größe, Farbe wählen oder löschen; zu sehen im Bearbeitungsmodus",
+    "Select Splats": "Splats auswählen",
+    "Select": "Auswählen",
+    "By": "Nach",
+    "What to look at": "Worauf geachtet wird",
+    "From": "Von",
+    "The least value that is taken": "Der kleinste Wert, der genommen wird",
+    "To": "Bis",
+    "The largest value that is taken": "Der größte Wert, der genommen wird",
+    "Colour": "Farbe",
+    "Compared with the colour without what depends on the view":
+        "Verglichen mit der Farbe ohne das, was vom Blickwinkel abhängt",
+    "Action": "Aktion",
+    "What to do with them": "Was mit ihnen geschieht",
+    "Remove splats that are too faint to be seen, far from all others, or as large as the scene":
+        "Splats entfernen, die zu blass, weit von allen anderen oder so groß wie die Szene sind",
+    "Sanitise Splats": "Splats bereinigen",
+    "Sanitise": "Bereinigen",
+    "Reach": "Reichweite",
+    "How far out a splat may be, in units of the radius that holds nine tenths":
+        "Wie weit außen ein Splat sein darf, in Radien, die neun Zehntel umfassen",
+    "Unite neighbouring splats into fewer ones that look alike":
+        "Benachbarte Splats zu wenigeren vereinen, die gleich aussehen",
+    "Decimate Splats": "Splats dezimieren",
+    "Decimate": "Dezimieren",
+    "Ratio": "Verhältnis",
+    "How many splats stay": "Wie viele Splats bleiben",
+    "Put the splats of all selected objects into the active one, where they stand":
+        "Die Splats aller ausgewählten Objekte ins aktive übernehmen, wo sie stehen",
+    "Merge Splats": "Splats zusammenführen",
+    "Merge": "Zusammenführen",
+    "Select two objects made of splats, one of them active":
+        "Zwei Objekte aus Splats auswählen, eines davon aktiv",
+    # Cropping
+    "Remove all splats whose middle lies outside of a box, a sphere or a collection's boxes":
+        "Splats entfernen, deren Mitte außerhalb von Kasten, Kugel oder Sammlungskästen liegt",
+    "Crop Splats": "Splats zuschneiden",
+    "Crop": "Zuschneiden",
+    "Crop To": "Zuschneiden auf",
+    "What to crop to": "Worauf zugeschnitten wird",
+    "Bounds": "Begrenzung",
+    "Name of the object or the collection; what the panel says if empty":
+        "Name des Objekts oder der Sammlung; wenn leer, was das Bedienfeld sagt",
+    "The object that says where to crop": "Das Objekt, das sagt, wo zugeschnitten wird",
+    "The collection whose objects say where to crop":
+        "Die Sammlung, deren Objekte sagen, wo zugeschnitten wird",
+    "Remove Inside": "Inneres entfernen",
+    "Remove what lies inside and keep the rest":
+        "Entfernen, was innen liegt, und den Rest behalten",
+    "There is nothing to crop to": "Es gibt nichts, worauf zugeschnitten werden könnte",
+    "Choose an object or a collection": "Ein Objekt oder eine Sammlung wählen",
+    "Move the bounds over the splats": "Die Begrenzung über die Splats schieben",
+    # From a mesh
+    "Cover the active mesh with splats in its own colours, as an object of its own":
+        "Das aktive Netz mit Splats in seinen Farben bedecken, als eigenes Objekt",
+    "Splats from Mesh": "Splats aus Netz",
+    "Splats": "Splats",
+    "At most so many": "Höchstens so viele",
+    "Make a mesh with faces the active object first":
+        "Erst ein Netz mit Flächen zum aktiven Objekt machen",
+    "The mesh has no surface": "Das Netz hat keine Oberfläche",
+    "Splats cover faces; edges and points have none":
+        "Splats bedecken Flächen; Kanten und Punkte haben keine",
+    # How they are shown
+    "Show these splats as this release does, or natively where Blender can":
+        "Diese Splats zeigen, wie es diese Ausgabe tut, oder nativ, wo Blender es kann",
+    "Upgrade Splats": "Splats aktualisieren",
+    "Upgrade": "Aktualisieren",
+    "These splats are up to date": "Diese Splats sind auf dem neuesten Stand",
+    "This GPU cannot show splats in viewports; renders can":
+        "Diese GPU kann Splats nicht in Ansichten zeigen; beim Rendern geht es",
+    "Render as splat viewers do: the view transform becomes Raw, and other objects look wrong":
+        "Rendern wie Splat-Betrachter: Ansichtstransformation wird Raw, anderes sieht falsch aus",
+    "Raw Splat Colours": "Rohe Splat-Farben",
+    "On": "An",
+    "Raw, or linear as usual": "Roh oder wie üblich linear",
+    "Usual View Transform": "Übliche Ansichtstransformation",
+    "What is set again after Raw": "Was nach Raw wieder eingestellt wird",
+}  # fmt: skip
