@@ -15,8 +15,8 @@ SENTENCES = {
     "The picture is transparent everywhere": "Das Bild ist überall durchsichtig",
     "Only {width} x {height} pixels: details will be missing":
         "Nur {width} x {height} Pixel: Einzelheiten werden fehlen",
-    "The subject touches the picture's edge ({edges}): what is cut off will be missing":
-        "Das Motiv berührt den Bildrand ({edges}): was abgeschnitten ist, wird fehlen",
+    "The subject touches the {edges} edge: what is cut off will be missing":
+        "Das Motiv berührt den Rand ({edges}): was abgeschnitten ist, wird fehlen",
     "Take the picture on the active object's material":
         "Das Bild aus dem Material des aktiven Objekts nehmen",
     "Material's Texture": "Textur des Materials",
