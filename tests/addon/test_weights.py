@@ -27,7 +27,7 @@ class Local:
         self._server: Server | None = None
         self.state, self.string = "installed", ""
 
-    def start(self) -> None:
+    def start(self, former: bool = False) -> None:
         self._server = self._start()
         self.state, self.string = "running", self._server.string
 

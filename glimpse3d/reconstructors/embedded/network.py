@@ -56,14 +56,12 @@ class Prediction:
 
     Attributes:
         logits: (cells, rays, rays) float32, near to far, above 0 where it is solid.
-        back: (rays, rays, 3) float32 sRGB 0..1, colour of the farthest surface.
         elevation: degrees from which the picture was taken, above the horizon.
         confidence: 0..1, overlap (intersection over union) that is to be expected between the
             solid and the truth, by the look that doubts it most.
     """
 
     logits: np.ndarray
-    back: np.ndarray
     elevation: float
     confidence: float
 
@@ -116,31 +114,29 @@ class Network:
             self._answer(picture, tangent, mirrored, shift)
             for mirrored, shift in list(_looks())[:passes]
         ]
-        logits, backs, elevations = (list(each) for each in zip(*answers, strict=True))
+        logits, elevations = (list(each) for each in zip(*answers, strict=True))
         mean: np.ndarray = np.mean(logits, axis=0)
         inside = _rays_inside(rgba[..., 3], self.grid.rays)
         solid = (mean > levels(mean, inside))[:, inside]
         overlaps = [expected_overlap(solid, chances(each[:, inside])) for each in logits]
         return Prediction(
             mean,
-            np.mean(backs, axis=0).transpose(1, 2, 0),
             float(np.degrees(np.mean(elevations))),
             min(overlaps),
         )
 
     def _answer(
         self, picture: np.ndarray, tangent: float, mirrored: bool, shift: tuple[int, int]
-    ) -> tuple[np.ndarray, np.ndarray, float]:
-        """Of one look, moved back to where the picture has it."""
-        logits, back, elevation = self._run(_moved(picture, mirrored, shift), tangent)
+    ) -> tuple[np.ndarray, float]:
+        """Logits and elevation of one look, moved back to where the picture has them."""
+        logits, elevation = self._run(_moved(picture, mirrored, shift), tangent)
         down, right = (each * self.grid.rays // self.grid.image for each in shift)
-        logits, back = (_moved_back(each, mirrored, (down, right)) for each in (logits, back))
-        return logits, back, elevation
+        return _moved_back(logits, mirrored, (down, right)), elevation
 
-    def _run(self, picture: np.ndarray, tangent: float) -> tuple[np.ndarray, np.ndarray, float]:
+    def _run(self, picture: np.ndarray, tangent: float) -> tuple[np.ndarray, float]:
         inputs = {"picture": picture[None], "tangent": np.array([tangent], np.float32)}
-        logits, back, elevation = self._session.run(["occupancy", "back", "elevation"], inputs)
-        return logits[0], back[0], float(elevation[0])
+        logits, elevation = self._session.run(["occupancy", "elevation"], inputs)
+        return logits[0], float(elevation[0])
 
 
 def _looks() -> Iterator[tuple[bool, tuple[int, int]]]:

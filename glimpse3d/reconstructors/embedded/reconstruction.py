@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import cv2
 import numpy as np
 
 from ... import silhouette
@@ -41,8 +40,6 @@ _DOUBTFUL = 0.3
 _LEAST_ELEVATION = 5.0
 # A turned solid is taken where it and the network's have this much in common, as an IoU.
 _ALIKE = 0.6
-# Pixels along the longer side of the far side's picture, at most.
-_BACK_SIZE = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -96,8 +93,9 @@ def reconstruct(
     camera = surface.crop.picture_camera(taken)
     bare = Mesh(placed.points(surface.vertices), surface.faces)
     progress(0.7)
-    twins = None if surface.twins is None else Twins(placed.points(surface.twins))
-    back = twins or far_side(cutout, small, seen.said.back)
+    # The far side is painted with the near one: what the network says of its colours is no better
+    # yet, and sometimes of another hue.
+    back = None if surface.twins is None else Twins(placed.points(surface.twins))
     with progress.stage("texture", share=0.3) as painting:
         mesh = two_sheet(bare, camera, cutout, back, detail.texture_size, painting)
     return Reconstruction(mesh, camera, _estimates(seen), _warning(seen))
@@ -202,32 +200,3 @@ def _overlap(one: np.ndarray, other: np.ndarray, silhouette_: np.ndarray) -> flo
     """IoU of two solids within the silhouette."""
     first, second = (one < 0) & silhouette_, (other < 0) & silhouette_
     return float((first & second).sum() / max(int((first | second).sum()), 1))
-
-
-def far_side(cutout: Image, small: Frame, back: np.ndarray) -> Image:
-    """The network's colours of the far side, laid over the whole picture.
-
-    Args:
-        cutout: the picture.
-        small: the crop that the network saw.
-        back: (rays, rays, 3) float32 sRGB 0..1 of that crop.
-
-    Returns:
-        a picture of ``cutout``'s proportions, as fine as the crop at most, opaque where it has
-        any of the subject.
-    """
-    shrink = min(1 / small.scale, _BACK_SIZE / max(cutout.width, cutout.height), 1.0)
-    size = max(round(cutout.width * shrink), 1), max(round(cutout.height * shrink), 1)
-    x, y = size[0] / cutout.width, size[1] / cutout.height
-    ray = small.scale * len(small.image.rgba) / len(back)
-    # OpenCV has pixel centres at integers, so half a pixel goes in and out.
-    move = np.array(
-        [
-            [ray * x, 0, (small.left + ray / 2) * x - 0.5],
-            [0, ray * y, (small.top + ray / 2) * y - 0.5],
-        ]
-    )
-    color = cv2.warpAffine(back, move, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
-    subject = (cutout.rgba[..., 3] > 0).astype(np.float32)
-    alpha = 255 * (cv2.resize(subject, size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
-    return Image(np.dstack([np.rint(np.clip(color, 0, 1) * 255).astype(np.uint8), alpha]))
