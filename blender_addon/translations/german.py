@@ -240,6 +240,7 @@ SENTENCES = {
     "Try Now": "Jetzt versuchen",
     "Download Again": "Noch einmal herunterladen",
     "Try Again as Draft": "Als Entwurf noch einmal",
+    "the Python Package Index": "dem Python Package Index",
     "Once, about {size} MB are fetched from the Python Package Index":
         "Einmal werden etwa {size} MB vom Python Package Index geladen",
     "the local server": "dem lokalen Server",

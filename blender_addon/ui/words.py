@@ -176,7 +176,7 @@ def before_adding(launcher: Launcher, extras: Extras) -> list[str]:
     more = extras.megabytes() - launcher.extras.megabytes()
     lines = [_("About {size} are fetched, once").format(size=size(more * 10**6))]
     if extras.build is not None:
-        where = extras.build.index.removeprefix("https://") or "pypi.org"
+        where = extras.build.index.removeprefix("https://") or _("the Python Package Index")
         titled = _(extras.build.title)
         lines.append(_("PyTorch ({build}) comes from {where}").format(build=titled, where=where))
     room = size(launcher.places.disk_mb(extras) * 10**6)
