@@ -67,8 +67,8 @@ def shot(name: str, region: Any, height: int = 0, colours: int = 64) -> None:
 
 def panels(*opened: str) -> None:
     """Only these panels, or all, and open: Python cannot click on their headers."""
-    server_panel, others = module("ui.server_panel"), module("ui.panels")
-    classes = [*server_panel.CLASSES, *others.CLASSES]
+    files = ("server_panel", "input_panel", "generate_panel", "jobs_panel", "result_panel")
+    classes = [each for name in files for each in module(f"ui.{name}").CLASSES]
     classes = [each for each in classes if issubclass(each, bpy.types.Panel)]
     for each in reversed(classes):
         if each.is_registered:
@@ -99,10 +99,11 @@ def steps() -> Iterator[float]:
     view().spaces.active.show_region_ui = True
     yield SETTLE
     sidebar().active_panel_category = "Glimpse3D"
-    panels("server", "generate")
+    panels("server", "input")
     yield SETTLE
     shot("start", sidebar(), 420)
     yield from connected()
+    yield from looked()
     yield from made()
     yield from examined()
     yield from powerful()
@@ -119,11 +120,20 @@ def connected() -> Iterator[float]:
     shot("servers", sidebar(), 260)
 
 
-def made() -> Iterator[float]:
-    """The first object."""
+def looked() -> Iterator[float]:
+    """A picture, and what the server takes for its subject."""
     for each in list(bpy.data.objects):
         bpy.data.objects.remove(each)
-    bpy.context.scene.glimpse3d.source = bpy.data.images.load(PICTURE)
+    picture = bpy.context.scene.glimpse3d.source = bpy.data.images.load(PICTURE)
+    panels("input")
+    with bpy.context.temp_override(window=bpy.context.window_manager.windows[0], area=view()):
+        bpy.ops.glimpse3d.preview_cutout()
+    yield from waited(lambda: module("scene.cutout").preview_of(picture) is not None)
+    shot("input", sidebar(), 520)
+
+
+def made() -> Iterator[float]:
+    """The first object."""
     bpy.context.scene.glimpse3d.preset = "draft"
     panels("generate", "result")
     yield SETTLE
