@@ -4,6 +4,7 @@ import shutil
 import stat
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,15 +85,17 @@ def test_copies_under_writes_are_whole(tmp_path: Path) -> None:
         gone = (number - 20).to_bytes(16, "big")
         store.delete(gone)
         artifacts.remove_result(gone)
+        time.sleep(0.02)  # or a slow disk's copies would find nothing left of what they began on
     copying.join()
     store.close()
     assert len(made) == 6
+    assert max(each.jobs for each in made) > 10  # the others were deleted meanwhile
     for index, each in enumerate(made):
         copy = Store(tmp_path / f"copy{index}" / "jobs.sqlite3")
         there = Artifacts(tmp_path / f"copy{index}")
         assert sum(copy.counts().values()) == each.jobs and each.jobs + each.gone in (20, 21)
         rows = copy.finished()
-        assert each.jobs - 1 <= len(rows) <= each.jobs and len(rows) > 15
+        assert each.jobs - 1 <= len(rows) <= each.jobs
         assert {path.name for path in (tmp_path / f"copy{index}" / "results").iterdir()} == {
             row.id.hex() for row in rows
         }
