@@ -259,17 +259,19 @@ class Client:
         """Do what is due and return what happened.
 
         Args:
-            budget_ms: how long this may take; a step that has begun may add some milliseconds.
+            budget_ms: how long this may take; a slow disk may add to it.
             wait: sleep until something arrives, within the budget; for programs without a timer.
         """
         if self.problem is not None and self.problem.code == "closed":
             return []
         until = self._clock() + budget_ms / 1000
+        # A step may take as long as a piece does: the last one begins that much before the end.
+        last = until - min(STEP_SECONDS, 0.3 * budget_ms / 1000)
         worked = self._step(until)
-        while wait and not self._events and self._clock() < until:
+        while wait and not self._events and self._clock() < last:
             if not worked:
                 links = [self._control.link, *self._lanes.links]
-                wait_for(links, min(NAP_SECONDS, until - self._clock()))
+                wait_for(links, min(NAP_SECONDS, last - self._clock()))
                 self._control.woke()
             worked = self._step(until)
         events = list(self._events)
