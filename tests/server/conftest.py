@@ -1,10 +1,12 @@
 """A server for the tests of a file, and clients that are closed when a test ends."""
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from inference_server import logs
 from inference_server.client import Client
 from tests.server.serving import Server, ready
 
@@ -43,3 +45,17 @@ def start(tmp_path: Path) -> Iterator[Callable[..., Server]]:
     yield make
     for each in servers:
         each.stop()
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Commands that are run in this process set up logging for good; not for the next test."""
+    monkeypatch.setenv(logs.VARIABLE, "text")
+    names = ("", *logs.OURS)
+    levels = {name: logging.getLogger(name).level for name in names}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+    for handler in list(logging.getLogger().handlers):
+        if isinstance(handler.formatter, logs.Lines):
+            logging.getLogger().removeHandler(handler)
