@@ -170,15 +170,14 @@ def test_a_cancel_that_is_heeded_late_keeps_its_process(
     server: Server, connect: Connect, tmp_path: Path
 ) -> None:
     client = connect(server.string)
-    late = client.generate(picture(), patient(stubborn=1.5, marks=str(tmp_path)))
+    late = client.generate(picture(), patient(stubborn=0.5, marks=str(tmp_path)))
     in_state(client, late, "running")
     eventually(lambda: list(tmp_path.iterdir()))
     worker = server.worker()
     client.cancel(late)
     assert ended(client, late).state == "cancelled"
     eventually(lambda: children(server.process.pid, "spawn_main") == [server.worker()])
-    if server.worker() != worker:
-        pytest.skip("this machine was too busy for it to stop in time")
+    assert server.worker() == worker  # it had four times the time that it needed
     assert ended(client, client.generate(picture(), QUICK)).attempt == 1
 
 
