@@ -22,6 +22,7 @@ from . import (
     held_out,
     plant,
     road,
+    sitting,
     soft,
     stack,
     tool,
@@ -33,9 +34,11 @@ from .program import Program
 Family = Callable[[np.random.Generator], Program]
 
 TRAINED: Mapping[str, tuple[Family, float]] = {
-    "four_legged": (four_legged.four_legged, 2.5),
+    "four_legged": (four_legged.four_legged, 3.0),
+    "sitting": (sitting.sitting, 2.5),
+    "toy": (sitting.toy, 2.5),
     "two_legged": (two_legged.two_legged, 2.5),
-    "bird": (bird.bird, 1.5),
+    "bird": (bird.bird, 2.0),
     "road": (road.road, 2.5),
     "open_vessel": (vessel.open_vessel, 1.5),
     "closed_vessel": (vessel.closed_vessel, 1.5),
