@@ -6,9 +6,14 @@ right, y down, z forward), the reference depth is 1. Must not know how a field i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+
+# Pixels and layers around the subject.
+_MARGIN = 2
+# Layers of a block, at most this many times its frustum's resolution; beyond that coarser ones.
+_MOST_LAYERS = 2
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,6 +59,11 @@ class Frustum:
         angle = np.radians(self.elevation)
         return np.array([0.0, -np.sin(angle), np.cos(angle)])
 
+    def through(self, alpha: np.ndarray) -> Frustum:
+        """The frustum whose plane has depth 1 in the mean row of what ``alpha`` (N, N) shows."""
+        middle = np.average(np.arange(len(alpha)), weights=(alpha >= 0.5).sum(axis=1))
+        return replace(self, row=float(self.tangents(np.array(middle))))
+
     def plane_depths(self, y: np.ndarray) -> np.ndarray:
         """Depth of the upright plane along rays of tangent ``y``."""
         slope = np.tan(np.radians(self.elevation))
@@ -89,6 +99,22 @@ class Block:
     nearest: float = 1.0
     step: float = 1.0
     layers: int = 1
+
+    @classmethod
+    def around(cls, alpha: np.ndarray, frustum: Frustum) -> Block:
+        """The subject's pixels in ``alpha`` (N, N), with a margin, one layer deep."""
+        solid = alpha >= 0.5
+        rows, columns = np.flatnonzero(solid.any(axis=1)), np.flatnonzero(solid.any(axis=0))
+        padded = np.pad(alpha, _MARGIN)
+        inner = padded[rows[0] : rows[-1] + 1 + 2 * _MARGIN]
+        inner = inner[:, columns[0] : columns[-1] + 1 + 2 * _MARGIN]
+        return cls(frustum, int(columns[0]) - _MARGIN, int(rows[0]) - _MARGIN, inner)
+
+    def reaching(self, nearest: float, farthest: float, step: float) -> Block:
+        """The block with layers ``step`` apart from before ``nearest`` to behind ``farthest``."""
+        step = max(step, (farthest - nearest) / (_MOST_LAYERS * self.frustum.resolution))
+        layers = int(np.ceil((farthest - nearest) / step)) + 2 * _MARGIN + 1
+        return replace(self, nearest=nearest - _MARGIN * step, step=step, layers=layers)
 
     @property
     def x(self) -> np.ndarray:

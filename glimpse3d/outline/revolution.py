@@ -24,6 +24,9 @@ _RADIUS_STEP = 1.0
 # Pixels. A turned solid's silhouette may differ by that much from the true one; what is left out
 # beyond it is a part of its own, and reaches as far into the solid that it hangs on.
 _JITTER = 1.5
+# Degrees. A picture taken from less far above or below shows no ring's curve: a flat thing with
+# a symmetric outline and a turned one look alike.
+_LEAST_ELEVATION = 5.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,6 +42,32 @@ class Profile:
     column: float
     heights: np.ndarray
     radii: np.ndarray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Turned:
+    """A solid of revolution: its profile, and the upright frustum in which that was found."""
+
+    frustum: Frustum
+    profile: Profile
+
+
+def found(frustum: Frustum, alpha: np.ndarray, asked: str) -> Turned | None:
+    """The turned thing that a silhouette shows, if it shows one.
+
+    Args:
+        frustum: through the silhouette.
+        alpha: (N, N) float32 0..1.
+        asked: auto; always, whether it fits or not; never.
+    """
+    level = abs(frustum.elevation) < _LEAST_ELEVATION
+    if asked == "never" or (asked == "auto" and level):
+        return None
+    profile = fit(frustum, alpha)
+    if not profile.radii.any():
+        return None
+    fits = agreement(frustum, alpha, profile) >= FITS
+    return Turned(frustum, trim(frustum, profile)) if fits or asked == "always" else None
 
 
 def _rings(frustum: Frustum, column: float, heights: np.ndarray, radii: np.ndarray) -> np.ndarray:

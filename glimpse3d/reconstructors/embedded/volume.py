@@ -6,44 +6,19 @@ silhouette is solid, and no ray inside it stays empty. Must not know colours or 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 
-from ...outline.frustum import Block, Frustum
+from ...outline.frustum import Block
 from .network import Grid
 from .solid import levels
 
-# Pixels and layers around the subject.
-_MARGIN = 2
 # Cells of the network's grid: standard deviation of the blur between its cells and the fine ones.
 _BLUR = 0.55
 # Every ray inside the silhouette has a cell whose logit is at least this.
 _FULLEST = 1.5
 # Logits beyond this carry no news of where the surface lies.
 _SURE = 4.0
-
-
-def around(alpha: np.ndarray, frustum: Frustum) -> Block:
-    """The subject's pixels with a margin, one layer deep; layers face the camera.
-
-    Args:
-        alpha: (N, N) float32 0..1 of the crop.
-        frustum: of the crop, not tilted.
-    """
-    rows, columns = ((alpha >= 0.5).any(axis=axis) for axis in (1, 0))
-    (top, bottom), (left, right) = (np.flatnonzero(each)[[0, -1]] for each in (rows, columns))
-    padded = np.pad(alpha, _MARGIN)
-    inner = padded[top : bottom + 1 + 2 * _MARGIN, left : right + 1 + 2 * _MARGIN]
-    return Block(frustum, int(left) - _MARGIN, int(top) - _MARGIN, inner)
-
-
-def deep_enough(block: Block, reach: tuple[float, float]) -> Block:
-    """The block with layers, a pixel apart, from before the nearest to behind the farthest."""
-    step = block.frustum.pixel
-    layers = int(np.ceil((reach[1] - reach[0]) / step)) + 2 * _MARGIN + 1
-    return replace(block, nearest=reach[0] - _MARGIN * step, step=step, layers=layers)
 
 
 def solid_rays(logits: np.ndarray, alpha: np.ndarray) -> np.ndarray:
