@@ -27,7 +27,7 @@ IN_BLENDER = ROOT / "tests" / "blender"
 OLDEST = (3, 11)
 INTERRUPTED = 130
 # What the tests and the type checker want; torch is among it, and nothing else asks for torch.
-TESTING = ("readers", "server", "test", "triposr")
+TESTING = ("readers", "server", "test", "train", "triposr")
 
 
 class SetupError(Exception):
@@ -257,9 +257,10 @@ def parted(arguments: Sequence[str]) -> tuple[list[str] | None, list[str] | None
 
 
 def soak(arguments: list[str]) -> int:
-    """Run the long tests of the server, marked soak: half an hour; flags go to pytest."""
+    """Run the long tests, marked soak: half an hour; flags go to pytest."""
     python = ensure(("server", "test"))
-    return call([python, "-m", "pytest", "--soak", "tests/server", *arguments], ROOT)[0]
+    folders = ["tests/core", "tests/server"]
+    return call([python, "-m", "pytest", "--soak", *folders, *arguments], ROOT)[0]
 
 
 def addon(arguments: list[str]) -> int:

@@ -2,7 +2,8 @@
 
 Owns what ``build.py bench`` prints and writes into ``benchmarks/results/speed.csv``. Times are CPU
 seconds, user and system, of all threads, in fresh processes with warm caches; the smallest of
-several runs. Must not know how anything is computed.
+several runs. Memory is the most that the process held at once. Must not know how anything is
+computed.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ RESULTS = ROOT / "benchmarks" / "results" / "speed.csv"
 PICTURES = (".jpg", ".jpeg", ".png", ".webp")
 IMPORT_LIMIT = 1.6
 DRAFT_LIMIT = 10.0
+MEMORY_LIMIT = 700.0  # MB
+MESH_LIMIT = 1.5
+MESH_STAGES = ("matte", "reconstructor")  # from the picture to the textured mesh
 
 
 class Row(NamedTuple):
@@ -61,27 +65,40 @@ def measure_draft(picture: Path, runs: int = 2) -> list[Row]:
     made = []
     with tempfile.TemporaryDirectory() as folder:
         for _ in range(runs + 1):
-            total = generate(picture, Path(folder))
+            spent = generate(picture, Path(folder))
             timings = manifest.read(Path(folder) / manifest.NAME).timings
-            made.append((total, timings))
-    total, timings = min(made[1:], key=lambda each: each[0])
+            made.append((spent, timings))
+    (total, memory), timings = min(made[1:], key=lambda each: each[0])
     stages = [Row(f"{name}: {stage}", each.cpu_seconds, "s") for stage, each in timings.items()]
-    return [*stages, Row(f"{name}: whole process", total, "s", DRAFT_LIMIT)]
+    mesh = sum(timings[stage].cpu_seconds for stage in MESH_STAGES)
+    return [
+        *stages,
+        Row(f"{name}: picture to textured mesh", mesh, "s", MESH_LIMIT),
+        Row(f"{name}: whole process", total, "s", DRAFT_LIMIT),
+        Row(f"{name}: peak memory", memory, "MB", MEMORY_LIMIT),
+    ]
 
 
-def generate(picture: Path, folder: Path) -> float:
-    """Run the command line and return the CPU seconds of its whole process, video coder included.
+def generate(picture: Path, folder: Path) -> tuple[float, float]:
+    """Run the command line.
 
-    Windows does not tell a parent the times of its children: there it is 0.
+    Windows does not tell a parent what its children took: there both numbers are 0.
+
+    Returns:
+        CPU seconds of its whole process, video coder included, and the MB it held at its peak.
     """
-    before = os.times()
     options = ["generate", str(picture), "-o", str(folder), "--preset", "draft"]
-    subprocess.run(
-        [sys.executable, "-m", "glimpse3d", *options], check=True, stdout=subprocess.DEVNULL
-    )
-    after = os.times()
-    user = after.children_user - before.children_user
-    return user + after.children_system - before.children_system
+    command = [sys.executable, "-m", "glimpse3d", *options]
+    if sys.platform == "win32":
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return 0.0, 0.0
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6
 
 
 def machine() -> str:

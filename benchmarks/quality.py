@@ -1,8 +1,10 @@
 """How near reconstructions come to the truth, on objects whose surface is known.
 
 ``python benchmarks/quality.py --data FOLDER`` scores a reconstructor with FOLDER's own ``bench.py``
-on its development objects, prints a table and writes it as CSV. Owns the way from a
-``Reconstruction`` to what that scorer takes: vertices in the camera's frame, colours per vertex.
+on its development objects, prints a table and writes it as CSV. ``--reconstructor ellipsoid``
+scores the plainest guess, and ``--beside TABLE`` tells where a run is worse than another's table.
+Owns the way from a ``Reconstruction`` to what that scorer takes: vertices in the camera's frame,
+colours per vertex.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import ellipsoid
 import numpy as np
 
 from glimpse3d import mesh_raster, plugins, settings
@@ -26,6 +29,7 @@ from glimpse3d.stages import Detail
 from glimpse3d.types import Image, Mesh, Reconstruction
 
 FIELD_OF_VIEW = 40.0
+ELLIPSOID = "ellipsoid"  # no reconstructor of the package: what every one has to beat
 COLUMNS = {
     "f10": "F@0.1",
     "cd": "Chamfer",
@@ -100,8 +104,21 @@ class Method:
         return scored(found)
 
 
+class Guess:
+    """The ellipsoid of the mask's moments, in the place of a ``Method``."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+
+    def __call__(self, rgba: np.ndarray) -> dict[str, Any]:
+        start = time.process_time()
+        found = ellipsoid.ellipsoid(rgba, FIELD_OF_VIEW)
+        self.seconds.append(time.process_time() - start)
+        return found
+
+
 def table(scores: dict[str, Any]) -> list[list[str]]:
-    """Rows of text: a header, one row an object, the means, the goals."""
+    """Rows of text: a header, one row an object, the means."""
     rows = [["object", *COLUMNS.values()]]
     for name, score in scores.items():
         rows.append([name, *(f"{score[key]:.3f}" for key in COLUMNS)])
@@ -110,24 +127,41 @@ def table(scores: dict[str, Any]) -> list[list[str]]:
     return rows
 
 
+def put_beside(rows: list[list[str]], path: Path) -> list[str]:
+    """Give every row the F-score that another run's table has; names of objects it does better."""
+    column = COLUMNS["f10"]
+    with path.open(newline="") as file:
+        others = {row["object"]: row[column] for row in csv.DictReader(file)}
+    place = rows[0].index(column)
+    worse = [row[0] for row in rows[1:] if float(row[place]) < float(others[row[0]])]
+    rows[0].append(f"{column} of {path.stem}")
+    for row in rows[1:]:
+        row.append(others[row[0]])
+    return worse
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder that holds bench.py")
-    parser.add_argument("--reconstructor", default="embedded")
+    parser.add_argument("--reconstructor", default="embedded", help=f"or {ELLIPSOID}")
     parser.add_argument("--preset", default="standard", choices=sorted(settings.PRESETS))
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
     parser.add_argument("--only", help="objects, joined by commas")
     parser.add_argument("--sheet", help="write a contact sheet (PNG) here")
     parser.add_argument("--out", type=Path, help="write the table (CSV) here")
+    parser.add_argument("--beside", type=Path, help="a table (CSV) to set the F-score of beside")
     arguments = parser.parse_args()
     if not (arguments.data / "bench.py").is_file():
         print(f"skipped: there is no bench.py in {arguments.data}")
         return 0
     scores = measure(arguments)
     rows = table(scores)
+    worse = put_beside(rows, arguments.beside) if arguments.beside else []
     for row in rows:
         print(f"{row[0]:12s}", *(f"{cell:>8s}" for cell in row[1:]))
     print("goals:", ", ".join(f"{COLUMNS[key]} {goal}" for key, goal in GOALS.items()))
+    if arguments.beside:
+        print(f"F-score below {arguments.beside.stem}'s:", ", ".join(worse) or "nowhere")
     if arguments.out is not None:
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
         with arguments.out.open("w", newline="") as file:
@@ -138,7 +172,9 @@ def main() -> int:
 def measure(arguments: argparse.Namespace) -> dict[str, Any]:
     """Score every object; object name -> metric -> value."""
     options = dict(_option(each) for each in arguments.option)
-    method = Method(arguments.reconstructor, arguments.preset, options)
+    method: Method | Guess = Guess()
+    if arguments.reconstructor != ELLIPSOID:
+        method = Method(arguments.reconstructor, arguments.preset, options)
     with tempfile.TemporaryDirectory() as cache:
         # The scorer may lie in a folder that cannot be written to.
         os.environ.setdefault("NUMBA_CACHE_DIR", cache)
