@@ -17,7 +17,6 @@ import numpy as np
 from ..cutting import colors, edge, saliency
 from ..cutting.plain import plain_key
 from ..cutting.prompts import Small, small_copy
-from ..cutting.texture import colors_and_texture
 from ..errors import NoForeground
 from ..progress import Progress
 from ..types import Prompt
@@ -85,14 +84,14 @@ def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
 
 
 def _split(small: Small, labels: np.ndarray, rounds: int) -> np.ndarray:
-    """(h, w) bool: the subject by colours and texture; by the labels where those turn it over."""
+    """(h, w) bool: the subject by its colours; by the labels where those turn it over."""
     part = np.s_[:, :]
     if small.boxed:  # which does not say what in it is meant: the models begin farther off
-        part, rounds = _around(small.allowed), 3 * rounds
+        part = _around(small.allowed)
     mask = np.zeros(labels.shape, bool)
     meant = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
-    texture = colors_and_texture(np.ascontiguousarray(small.rgb[part]))
-    mask[part] = colors.split(texture, np.ascontiguousarray(labels[part]), rounds)
+    seen, start = (np.ascontiguousarray(each[part]) for each in (small.rgb, labels))
+    mask[part] = colors.split(seen, start, rounds)
     turned_over = mask[meant].mean() < _KEPT
     return meant if turned_over and not small.boxed else mask
 
