@@ -44,7 +44,7 @@ from .results import Results, folder_of
 
 _REFUSED = "refused_key"
 PING_SECONDS = 15.0
-STEP_SECONDS = 0.0015  # a slice and what surrounds it: no new one when less is left
+STEP_SECONDS = 0.0018  # a slice and what surrounds it: no new one when less is left
 NAP_SECONDS = 0.05  # the longest sleep in ``poll``: some things are due by the clock
 
 Answer = Message | WireError

@@ -159,18 +159,26 @@ def _make(
 def _cut_out(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
     image, prompt = _picture(job)
     folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
-    progress = Progress(watcher.report, watcher.cancelled)
-    small_results.cut_out(image, prompt, settings, folder, progress)
+
+    def make(attempt: shortage.Attempt) -> None:
+        progress = Progress(watcher.report, watcher.cancelled)
+        small_results.cut_out(image, prompt, attempt, folder, progress)
+
+    watcher.warning = shortage.thrifty(make, settings, ("matte",))
     return small_results.listed(folder)
 
 
 def _lay_splats(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
     folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
-    progress = Progress(watcher.report, watcher.cancelled)
+
+    def make(attempt: shortage.Attempt) -> None:
+        progress = Progress(watcher.report, watcher.cancelled)
+        small_results.lay_splats(mesh, attempt, folder, progress)
+
     with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
         mesh = Path(near) / "mesh.glb"  # readers go by the ending, and uploads have none
         mesh.write_bytes(_bytes(job["uploads"]["mesh"]))
-        small_results.lay_splats(mesh, settings, folder, progress)
+        watcher.warning = shortage.thrifty(make, settings, ())
     return small_results.listed(folder)
 
 

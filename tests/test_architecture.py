@@ -223,7 +223,7 @@ ALLOWED = {
     "inference_server.backup": Row(
         (), ("glimpse3d.errors", "glimpse3d.export.folder", "glimpse3d.progress", *QUEUE)
     ),
-    "inference_server.small_results": Row(("numpy",), ("glimpse3d",)),
+    "inference_server.small_results": Row(("numpy",), ("glimpse3d", "inference_server.shortage")),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     # The add-on knows our packages by its own copies alone. Sockets only through the client;
