@@ -235,7 +235,7 @@ class Transport:
         return self._held(body, self._jobs.artifacts.held(owner, body["sha256"]))
 
     def _put(self, owner: str, body: dict[str, Any], blob: bytes) -> Answer:
-        return self._held(body, self._jobs.artifacts.put(owner, body, blob))
+        return self._held(body, self._jobs.put(owner, body, blob, self._keys.is_local(owner)))
 
     def _held(self, body: dict[str, Any], held: tuple[int, bool]) -> Answer:
         have, complete = held

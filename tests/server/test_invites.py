@@ -80,6 +80,10 @@ def test_disk_of_one_key_is_counted(start: Start, connect: Connect, tmp_path: Pa
     job = guest.generate(picture(), QUICK)  # its upload alone is over a kilobyte
     event = pump(guest, lambda each: isinstance(each, Refused) and each.job == job)
     assert isinstance(event, Refused) and event.problem.code == "disk_full"
+    guest.submit("generate", {}, {"image": bytes(100)})  # and no upload more is taken
+    event = pump(guest, lambda each: isinstance(each, Refused) and each.job != job)
+    assert isinstance(event, Refused) and event.asked == "put"
+    assert event.problem.code == "disk_full"
 
 
 def test_requests_are_paced() -> None:
