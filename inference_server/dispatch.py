@@ -97,6 +97,7 @@ class Dispatcher:
         self._trouble = ""
         self._unheard: list[Event] = []  # what happened and could not be written down yet
         self._again_at = 0.0
+        self._stuck = ""  # what the disk said at the last try
         for row in self._store.running():
             self._lost(row, "was lost with the server")
 
@@ -137,10 +138,16 @@ class Dispatcher:
             return changed
         try:
             self._do_due(changed)
+            self._stuck = ""
         except StoreError as error:  # nothing is lost: it is tried again, and not said before
             log.error("%s", error)
-            self._again_at = time.monotonic() + PAUSE_SECONDS
+            self._again_at, self._stuck = time.monotonic() + PAUSE_SECONDS, error.message
         return changed
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can begin or end now; empty if all is well."""
+        return self._stuck or self.executor.trouble
 
     def _do_due(self, changed: dict[bytes, bytes]) -> None:
         while self._unheard:

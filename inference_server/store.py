@@ -105,7 +105,7 @@ class Store:
         try:
             self._open()
         except sqlite3.Error as error:
-            raise _refusal(path, error) from error
+            raise _refusal(error, str(path), str(path.parent)) from error
 
     def _open(self) -> None:
         # A file of its own is the lock against a second server, so that a backup can read this one.
@@ -119,7 +119,7 @@ class Store:
             self._base.execute(f"PRAGMA {pragma}")
         for (found,) in self._base.execute("PRAGMA quick_check(1)"):
             if found != "ok":
-                raise _damaged(self._path, found)
+                raise _damaged(str(self._path), found)
         with self._change():
             self._migrate()
 
@@ -157,7 +157,7 @@ class Store:
             if self._base.in_transaction:  # of a full disk SQLite goes back by itself
                 self._base.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
-                raise _refusal(self._path, error) from error
+                raise _refusal(error) from error  # strangers read it: no path
             raise
 
     def close(self) -> None:
@@ -338,27 +338,29 @@ class Store:
         return _row(found) if found else None
 
 
-def _damaged(path: Path, how: object) -> StoreError:
+def _damaged(file: str, how: object) -> StoreError:
     hint = "restore it from a backup, or move it away to start with an empty queue"
-    return StoreError("bad_file", f"{path} is damaged: {how}", hint)
+    return StoreError("bad_file", f"{file} is damaged: {how}", hint)
 
 
-def _refusal(path: Path, error: sqlite3.Error) -> StoreError:
+def _refusal(
+    error: sqlite3.Error, file: str = "the server's database", folder: str = "the server's folder"
+) -> StoreError:
     """What SQLite says, in our words; its own have no names for whose fault it is."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without its subdivisions
     if code in _BAD:
-        return _damaged(path, error)
+        return _damaged(file, error)
     if code in _BUSY:
         return StoreError(
             "conflict",
-            f"another server uses {path.parent}: {error}",
+            f"another server uses {folder}: {error}",
             "stop it, or give this one a folder of its own with --data",
         )
     if code == sqlite3.SQLITE_FULL:
         return StoreError("disk_full", f"the server's disk is full: {error}", "free space there")
     return StoreError(
         "output_failed",
-        f"the server cannot write to its folder: {error}",
+        f"{file} cannot be written: {error}",
         "see that its user may write there, or give it another one with --data",
     )
 

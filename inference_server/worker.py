@@ -107,17 +107,18 @@ def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
     except Cancelled:
         return {"type": "cancelled"}
     except Exception as error:
-        return _failure(job["job"], error)
+        return _failure(job, error)
 
 
-def _failure(job: bytes, error: Exception) -> dict[str, Any]:
+def _failure(job: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     if lost := cuda_errors.lost_context(error):  # whatever it became on the way here
         return {"type": "broken", "how": f"lost its GPU ({lost})"}
     if isinstance(error, MemoryError):
         error = OutOfMemory(f"memory ran out: {shortage.numbers()}", shortage.HINT)
     problem = error if isinstance(error, Glimpse3DError) else unexpected(error)
-    log.info("job %s failed: %s", job.hex(), problem)
-    return {"type": "failed", "code": problem.code, "message": problem.message[:2000],
+    log.info("job %s failed: %s", job["job"].hex(), problem)
+    message = problem.message.replace(job["folder"], "the result")  # strangers read it: no path
+    return {"type": "failed", "code": problem.code, "message": message[:2000],
             "hint": problem.hint[:2000]}  # fmt: skip
 
 

@@ -201,10 +201,11 @@ def test_a_result_that_cannot_be_written_down_is_not_lost(
     files = [{"name": f"{n:0100}", "size": 1, "sha256": bytes(32)} for n in range(200)]
     executor.say(job, "done", files=files, warning="")
     assert dispatcher.step() == {} and dispatcher.step() == {}  # nobody is told what may not last
+    assert "disk is full" in dispatcher.trouble and str(tmp_path) not in dispatcher.trouble
     row = store.get(job)
     assert row is not None and row.state == "running"
     store._base.execute("PRAGMA max_page_count = 1000000")
-    assert job in dispatcher.step()
+    assert job in dispatcher.step() and dispatcher.trouble == ""
     row = store.get(job)
     assert row is not None and row.state == "succeeded" and len(row.files) == 200
     assert len(executor.at) == 1  # and the next one runs
