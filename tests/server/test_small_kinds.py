@@ -169,7 +169,7 @@ def test_splats_beyond_the_memory_are_an_error_with_numbers(
 ) -> None:
     """Splats know no limit to lower: the second try has only the other models' room more."""
     client = connect(start(0, "--worker-memory", "1").string)
-    job = ended(client, client.splats(glb.read_bytes(), {"gaussians": 2_000_000}), 120)
+    job = ended(client, client.splats(glb.read_bytes(), {"gaussians": 2_000_000}), 240)
     assert job.state == "failed" and job.problem is not None and job.attempt == 1
     assert job.problem.code == "out_of_memory"
     assert "again with nothing else loaded" in job.problem.message

@@ -73,7 +73,7 @@ def test_a_transfer_does_not_hold_its_caller(
         client.download(JOB.hex(), tmp_path / "out")
         down = polled(client, Downloaded)
         # Four sockets at once, more to hash than one step does, and a window full of requests.
-        client.submit("generate", {}, {"image": content[: 12 * MEGABYTE]})
+        client.submit("generate", {}, {"image": content[: 6 * MEGABYTE]})
         up = polled(client, JobChanged)
     # The disk may take its own time for a few; the rest is ours, and 5 ms where nothing is slow.
     for times in (down, up):
