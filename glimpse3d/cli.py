@@ -204,18 +204,12 @@ def _make_remotely(
         to_dict(settings),
     )
     print(f"{picture}: {image.width} x {image.height} pixels")
-    where, backend = arguments.server, settings.reconstructor
-    try:
-        written = remote.generate(order, where, folder, cli_meter.shown())
-    except Glimpse3DError as error:
-        if error.code != "weights_missing":
-            raise
-        wanted = remote.wanted_weights(where, backend, Progress())
-        if wanted is None:
-            raise
-        cli_models.agree_to_fetch_there(wanted, arguments.yes)
-        remote.fetch_weights(where, backend, cli_meter.shown())
-        written = remote.generate(order, where, folder, cli_meter.shown())
+
+    def ask() -> list[Path]:
+        written: list[Path] = remote.generate(order, arguments.server, folder, cli_meter.shown())
+        return written
+
+    written = cli_models.done_there(ask, remote, arguments, plugins.asked_for(settings))
     _finish(folder, written, arguments.zip)
 
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 from . import cli_meter, models, weights
-from .errors import BackendUnavailable, WeightsMissing
+from .errors import BackendUnavailable, Glimpse3DError, WeightsMissing
 from .models import Model
+
+Made = TypeVar("Made")
 
 
 def add_models(commands: Any) -> None:
@@ -51,7 +53,40 @@ def fetch_after_asking(error: WeightsMissing, yes: bool) -> None:
     _fetch_model(models.KNOWN[error.model], yes)
 
 
-def agree_to_fetch_there(wanted: Mapping[str, Any], yes: bool) -> None:
+def done_there(
+    ask: Callable[[], Made],
+    remote: ModuleType,
+    arguments: argparse.Namespace,
+    asked: Sequence[tuple[str, str]],
+) -> Made:
+    """Ask a server for a result; weights that it lacks it fetches, if whoever runs this agrees.
+
+    Args:
+        ask: asks for it, from the beginning.
+        remote: the server's side of the command line.
+        arguments: with ``server``, a connection string, and ``yes``.
+        asked: stage and backend of all that may lack weights.
+
+    Raises:
+        WeightsMissing: nobody said yes.
+        Glimpse3DError: the server refused, failed or cannot be reached.
+    """
+    for _ in asked:  # each of them may lack its own
+        try:
+            return ask()
+        except Glimpse3DError as error:
+            if error.code != "weights_missing":
+                raise
+            wanted = remote.wanted_weights(arguments.server, asked, cli_meter.shown())
+            if wanted is None:
+                raise
+        _agree_to_fetch_there(wanted, arguments.yes)
+        names = wanted["stage"], wanted["backend"]
+        remote.fetch_weights(arguments.server, *names, cli_meter.shown())
+    return ask()
+
+
+def _agree_to_fetch_there(wanted: Mapping[str, Any], yes: bool) -> None:
     """Ask before a server fetches weights.
 
     Args:

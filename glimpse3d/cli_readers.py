@@ -103,7 +103,12 @@ def _cutout_there(arguments: argparse.Namespace) -> int:
             to_dict(settings),
         )
         with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
-            remote.cut_out(order, arguments.server, Path(near), progress)
+
+            def ask() -> None:
+                remote.cut_out(order, arguments.server, Path(near), cli_meter.shown())
+
+            asked = [(arguments.stage, arguments.backend)]
+            cli_models.done_there(ask, remote, arguments, asked)
             content = (Path(near) / "cutout.png").read_bytes()
             record = plain_json.decode((Path(near) / "record.json").read_bytes(), 2**20)
         choice = _choice(plain_json.member(record, "matte", dict))

@@ -67,12 +67,16 @@ class Artifacts:
         with output_errors(part):
             part.parent.mkdir(mode=0o700, exist_ok=True)
             digest = self._digest(part, have)
-            with part.open("ab") as file:
-                file.write(blob)
-                digest.update(blob)
-                if have + len(blob) == body["size"]:
-                    file.flush()
-                    os.fsync(file.fileno())
+            try:
+                with part.open("ab") as file:
+                    file.write(blob)
+                    digest.update(blob)
+                    if have + len(blob) == body["size"]:
+                        file.flush()
+                        os.fsync(file.fileno())
+            except OSError:
+                del self._hashes[part]  # some of it may lie there: read again, then go on
+                raise
         if have + len(blob) < body["size"]:
             return have + len(blob), False
         self._settle(part, path, digest.digest() == body["sha256"])
@@ -157,10 +161,15 @@ class Artifacts:
                 shutil.rmtree(path, ignore_errors=True)
         for part in self._uploads.glob(f"*/*{PART}"):
             _finish(part)
+        self.tidy(wanted)
+
+    def tidy(self, wanted: set[bytes]) -> None:
+        """Drop uploads that nobody sent or asked for in a week."""
         names = {sha256.hex() for sha256 in wanted}
         for path in self._uploads.glob("*/*"):
             old = time.time() - path.stat().st_mtime > KEPT_SECONDS
             if old and path.stem not in names:
+                self._hashes.pop(path, None)
                 path.unlink(missing_ok=True)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -295,24 +295,26 @@ def lay_splats(order: MeshOrder, where: str, folder: Path, progress: Progress) -
         remote.lay_splats(order, where, folder, progress)
 
 
-def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str, Any] | None:
+def wanted_weights(
+    where: str, asked: Collection[tuple[str, str]], progress: Progress
+) -> Mapping[str, Any] | None:
     """See ``remote.wanted_weights``.
 
     Raises:
         Glimpse3DError: the server cannot be reached.
     """
     with _ours():
-        return remote.wanted_weights(where, backend, progress)
+        return remote.wanted_weights(where, asked, progress)
 
 
-def fetch_weights(where: str, backend: str, progress: Progress) -> None:
+def fetch_weights(where: str, stage: str, backend: str, progress: Progress) -> None:
     """See ``remote.fetch_weights``.
 
     Raises:
         Glimpse3DError: the server refused, failed or cannot be reached.
     """
     with _ours():
-        remote.fetch_weights(where, backend, progress)
+        remote.fetch_weights(where, stage, backend, progress)
 
 
 @contextmanager

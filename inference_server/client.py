@@ -44,7 +44,7 @@ from .results import Results, folder_of
 
 _REFUSED = "refused_key"
 PING_SECONDS = 15.0
-STEP_SECONDS = 0.0015  # of a piece that is proved and written: no new one when less is left
+STEP_SECONDS = 0.0018  # a slice and what surrounds it: no new one when less is left
 NAP_SECONDS = 0.05  # the longest sleep in ``poll``: some things are due by the clock
 
 Answer = Message | WireError
@@ -259,21 +259,22 @@ class Client:
         """Do what is due and return what happened.
 
         Args:
-            budget_ms: how long this may take; a slow disk may add to it.
+            budget_ms: how long this may take; a disk that is slow to take a slice, or to sync a
+                file at its end, may add to it.
             wait: sleep until something arrives, within the budget; for programs without a timer.
         """
         if self.problem is not None and self.problem.code == "closed":
             return []
         until = self._clock() + budget_ms / 1000
-        # A step may take as long as a piece does: the last one begins that much before the end.
+        # A step takes as long as a slice does: the last one begins that much before the end.
         last = until - min(STEP_SECONDS, 0.3 * budget_ms / 1000)
-        worked = self._step(until)
+        worked = self._step(last)
         while wait and not self._events and self._clock() < last:
             if not worked:
                 links = [self._control.link, *self._lanes.links]
                 wait_for(links, min(NAP_SECONDS, last - self._clock()))
                 self._control.woke()
-            worked = self._step(until)
+            worked = self._step(last)
         events = list(self._events)
         self._events.clear()
         return events
@@ -295,12 +296,16 @@ class Client:
         Returns:
             whether there is more to do at once.
         """
+
+        def late() -> bool:
+            return self._clock() >= until
+
         while True:
             now = self._clock()
-            worked = self._orders.step(self._lanes, now)
-            worked = self._results.step(self._lanes, now) or worked
-            worked = self._lanes.step() or worked
-            if not worked or self._clock() >= until - STEP_SECONDS:
+            worked = self._orders.step(self._lanes, now, late)
+            worked = self._results.step(self._lanes, now, late) or worked
+            worked = self._lanes.step(late) or worked
+            if not worked or late():
                 return worked
 
     def _connect(self) -> Link:

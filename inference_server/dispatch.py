@@ -15,11 +15,12 @@ from glimpse3d.errors import Glimpse3DError
 
 from .artifacts import Artifacts
 from .executors.interface import BESIDE, Event, Executor, Task
-from .store import MAX_ATTEMPTS, UPLOADS, Row, Store
+from .store import MAX_ATTEMPTS, UPLOADS, Row, Store, StoreError
 
 log = logging.getLogger(__name__)
 
 LANES = (False, True)  # among the workers, and beside them
+PAUSE_SECONDS = 1.0  # between two tries to write to a disk that takes nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,9 @@ class Dispatcher:
         self._seqs: dict[bytes, int] = {}
         self._running: dict[bytes, Running] = {}
         self._trouble = ""
+        self._unheard: list[Event] = []  # what happened and could not be written down yet
+        self._again_at = 0.0
+        self._stuck = ""  # what the disk said at the last try
         for row in self._store.running():
             self._lost(row, "was lost with the server")
 
@@ -128,15 +132,32 @@ class Dispatcher:
             jobs to which something happened, each with a new preview or nothing.
         """
         changed: dict[bytes, bytes] = {}
-        for event in self.executor.events():
-            self._hear(event, changed)
+        self._unheard += self.executor.events()
         self._end_overdue(time.monotonic())
+        if time.monotonic() < self._again_at:
+            return changed
+        try:
+            self._do_due(changed)
+            self._stuck = ""
+        except StoreError as error:  # nothing is lost: it is tried again, and not said before
+            log.error("%s", error)
+            self._again_at, self._stuck = time.monotonic() + PAUSE_SECONDS, error.message
+        return changed
+
+    @property
+    def trouble(self) -> str:
+        """Why nothing can begin or end now; empty if all is well."""
+        return self._stuck or self.executor.trouble
+
+    def _do_due(self, changed: dict[bytes, bytes]) -> None:
+        while self._unheard:
+            self._hear(self._unheard[0], changed)
+            self._unheard.pop(0)
         self._heed_trouble(changed)
         for beside in LANES:
             while not self.draining and self.executor.room(beside):
                 if not self._hand_out(beside, changed):
                     break
-        return changed
 
     def _end_overdue(self, now: float) -> None:
         for job, running in self._running.items():
@@ -184,13 +205,13 @@ class Dispatcher:
         if event["type"] == "progress":
             self._progress(running, event, changed)
             return
-        del self._running[event["job"]]
         if event["type"] == "lost":
             current = self._store.get(running.row.id)
             if current is not None:
                 self._lost(current, event["how"], running.stalled, event["counts"])
         else:
             self._finish(running.row, event)
+        del self._running[event["job"]]  # only now: until it is written down it is not over
         self._tell(running.row.id, changed)
 
     def _progress(self, running: Running, event: Event, changed: dict[bytes, bytes]) -> None:
@@ -225,11 +246,14 @@ class Dispatcher:
         """End the executor; jobs that run wait for the next start and lose no attempt."""
         self.executor.close()
         self._running.clear()
-        for row in self._store.running():
-            if row.cancel:
-                self._store.cancelled(row.id)
-            else:
-                self._store.put_back(row.id, counts=False)
+        try:
+            for row in self._store.running():
+                if row.cancel:
+                    self._store.cancelled(row.id)
+                else:
+                    self._store.put_back(row.id, counts=False)
+        except StoreError as error:
+            log.error("jobs that run are put back at the next start: %s", error)
 
     def workers(self) -> list[dict[str, Any]]:
         """How each worker is, as the protocol tells it."""

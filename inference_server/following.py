@@ -14,7 +14,7 @@ from typing import Any
 from .errors import WireError
 from .events import Event, Job, JobChanged, Refused, Uploading
 from .exchange import Exchange
-from .lanes import Lanes
+from .lanes import Lanes, Late
 from .protocol import FINAL, Message
 from .transfers import Upload
 
@@ -60,7 +60,7 @@ class Orders:
         self._waiting = kept
         return found
 
-    def step(self, lanes: Lanes, now: float) -> bool:
+    def step(self, lanes: Lanes, now: float, late: Late) -> bool:
         """Move uploads on, and submit what is ready; whether there is more to do at once."""
         worked = False
         for order in list(self._waiting):
@@ -73,7 +73,7 @@ class Orders:
                 self._waiting.remove(order)
                 self._submit(order)
             else:
-                worked = any([each.step(lanes) for each in uploads]) or worked
+                worked = any([each.step(lanes, late) for each in uploads]) or worked
                 self._report(order, now)
         return worked
 

@@ -13,6 +13,8 @@ from typing import Any
 import zmq
 from zmq.utils import z85
 
+from glimpse3d.errors import Glimpse3DError
+
 log = logging.getLogger(__name__)
 
 ADDRESS = "inproc://zeromq.zap.01"
@@ -42,7 +44,15 @@ class Gate:
         version, request, domain, _, _, mechanism, *credentials = (*frames, *[b""] * 6)[:7]
         key = z85.encode(credentials[0]) if len(credentials[0]) == 32 else b""
         known = version == b"1.0" and domain == DOMAIN and mechanism == b"CURVE"
-        name = self._clients().get(key) if known else None
+        try:
+            name = self._clients().get(key) if known else None
+        except (
+            Glimpse3DError,
+            OSError,
+        ) as error:  # somebody edits it: nobody new comes in meanwhile
+            log.error("the list of keys cannot be read: %s", error)
+            self.socket.send_multipart([b"1.0", request, b"300", b"try again", b"", b""])
+            return
         if name is None:
             self.refused += 1
             log.warning("refused a client whose key is not on the list")

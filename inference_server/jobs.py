@@ -23,13 +23,14 @@ from .memory import resident_bytes
 from .protocol import FINAL
 from .quotas import Quotas, busy
 from .retention import Retention, expired
-from .store import UPLOADS, Row, Store
+from .store import UPLOADS, Row, Store, StoreError
 
 log = logging.getLogger(__name__)
 
 PAGE_BYTES = 48 * 1024
 _RETRY_SECONDS = 10.0
 _TIDY_SECONDS = 60.0
+_UPLOADS_SECONDS = 3600.0
 
 
 class Jobs:
@@ -52,6 +53,7 @@ class Jobs:
         self.quotas = quotas
         self._retention = retention
         self._tidy_at = 0.0
+        self._tidy_uploads_at = time.monotonic() + _UPLOADS_SECONDS
         self.dispatcher = dispatcher
         self.artifacts = artifacts
         self._store = store
@@ -92,23 +94,34 @@ class Jobs:
                 "disk_full", "the server's disk is almost full", "delete old jobs, or free space"
             )
         if not local:
-            self._check_quota(owner)
+            self._check_count(owner)
+            self._check_bytes(owner)
         row = self._store.add(owner, digest, request)
         log.info("job %s queued: %s", row.id.hex(), row.kind)
         return self.describe(row)
 
-    def _check_quota(self, owner: str) -> None:
+    def _check_count(self, owner: str) -> None:
         if self._store.unfinished(owner) >= self.quotas.jobs:
             raise busy(f"this key has {self.quotas.jobs} unfinished jobs, which is as many as"
                        " the server takes", _RETRY_SECONDS)  # fmt: skip
+
+    def _check_bytes(self, owner: str) -> None:
         kept = self._store.kept_bytes(owner) + self.artifacts.uploaded_bytes(owner)
         if kept >= self.quotas.bytes:
             raise Glimpse3DError(
                 "disk_full",
-                f"the results of this key take {kept / 2**30:.1f} GiB on the server's disk,"
+                f"the files of this key take {kept / 2**30:.1f} GiB on the server's disk,"
                 f" of {self.quotas.bytes / 2**30:.1f} that it may have",
                 "delete old jobs, then try again",
             )
+
+    def put(
+        self, owner: str, body: dict[str, Any], blob: bytes, local: bool = True
+    ) -> tuple[int, bool]:
+        """Add a piece of an upload; see ``Artifacts.put``, and ``submit`` for quotas."""
+        if not local:
+            self._check_bytes(owner)
+        return self.artifacts.put(owner, body, blob)
 
     def get(self, owner: str, job: bytes, since: int = 0) -> tuple[dict[str, Any], bytes]:
         """A job, and its preview if that is newer than ``since``."""
@@ -159,6 +172,9 @@ class Jobs:
         for row in expired(self._store.finished(), self._retention, time.time()):
             log.info("job %s is forgotten, with %d bytes", row.id.hex(), row.size)
             self._forget(row.id)
+        if time.monotonic() >= self._tidy_uploads_at:
+            self._tidy_uploads_at = time.monotonic() + _UPLOADS_SECONDS
+            self.artifacts.tidy(self._store.wanted())
 
     def fetch(self, owner: str, body: Mapping[str, Any]) -> bytes:
         """A piece of a result's file.
@@ -176,8 +192,14 @@ class Jobs:
         whole = body["offset"] + len(piece) >= file["size"]
         last = row.files[-1]["name"]  # clients fetch in the order of the list
         if whole and body["name"] == last and row.delivered is None:
-            self._store.deliver(row.id)
+            self._deliver(row.id)
         return piece
+
+    def _deliver(self, job: bytes) -> None:
+        try:
+            self._store.deliver(job)
+        except StoreError as error:  # who has no disk may read all the same
+            log.error("that job %s was fetched is not written down: %s", job.hex(), error)
 
     def status(self) -> dict[str, Any]:
         """How the server is."""
@@ -191,7 +213,7 @@ class Jobs:
             "finished": sum(counts.get(state, 0) for state in FINAL),
             "worker": _overall([each["state"] for each in workers]),
             "workers": workers,
-            "trouble": self.dispatcher.executor.trouble[:2000],
+            "trouble": self.dispatcher.trouble[:2000],
             "disk_free": self.artifacts.free_bytes(),
             "waited": self._store.longest_wait(time.time()),
             "memory": resident_bytes(),
@@ -213,7 +235,7 @@ class Jobs:
             "seq": self.dispatcher.seq(row.id),
             "fraction": 1.0 if row.state == "succeeded" else live.fraction,
             "stage": live.stage,
-            "note": self.dispatcher.executor.trouble[:200] if waits else live.note,
+            "note": self.dispatcher.trouble[:200] if waits else live.note,
             "ahead": self._store.ahead_of(row) if waits else 0,
             "cancelling": row.cancel and row.state == "running",
             "files": row.files,
@@ -226,7 +248,10 @@ class Jobs:
         Returns:
             job, what to tell of it, and a new preview or nothing; one entry for each change.
         """
-        self._tidy()
+        try:
+            self._tidy()
+        except StoreError as error:  # in a minute again
+            log.error("%s", error)
         changed = self.dispatcher.step()
         found = ((job, self._store.get(job), preview) for job, preview in changed.items())
         return [(job, self.describe(row), preview) for job, row, preview in found if row]

@@ -26,7 +26,9 @@ MAX_WINDOW = 8 * 2**20
 SECONDS_IN_FLIGHT = 2.0
 MEASURED_SECONDS = 0.2
 IDLE_SECONDS = 30.0
-MAX_PIECE = 2 * CHUNK  # hashed and written in about 2 ms without a processor's help
+MAX_PIECE = 2 * CHUNK  # a tenth of a millisecond to receive
+
+Late = Callable[[], bool]  # whether the caller's time is up
 
 
 class Lanes:
@@ -52,6 +54,7 @@ class Lanes:
         self._round_trip = round_trip
         self._clock = clock
         self._exchanges: list[Exchange] = []
+        self._turn = 0  # which of them is served first
         self._flying = 0
         self._moved = 0
         self._rate = 0.0
@@ -91,33 +94,39 @@ class Lanes:
         """
         self._flying += size
         self._used = self._clock()
-        self._open()
+        if not self._exchanges:
+            self._open()
         up = [each for each in self._exchanges if each.link.state == "up"]
         chosen = self._exchanges[0] if blob or not up else min(up, key=len)
         chosen.ask(kind, body, partial(self._done, done, size), blob)
 
     def _open(self) -> None:
-        wanted = FAR_SOCKETS if self._round_trip() > FAR_SECONDS else 1
-        while len(self._exchanges) < wanted:
-            self._exchanges.append(Exchange(self._connect(), self._clock))
+        self._exchanges.append(Exchange(self._connect(), self._clock))
 
     def _done(self, done: Done, size: int, answer: Message | WireError) -> None:
         self._flying -= size
         self._moved += size
         done(answer)
 
-    def step(self) -> bool:
+    def step(self, late: Late) -> bool:
         """Send, and receive one message a socket: then more is asked for, ere the window is empty.
+
+        Who was not served because it got late comes first the next time.
 
         Returns:
             whether anything came.
         """
-        heard = [each.link.heard for each in self._exchanges]
-        for each in self._exchanges:
-            each.step(until=0.0)
+        there = [(each, each.link.heard) for each in self._exchanges]
+        for _ in there:
+            there[self._turn % len(there)][0].step(until=0.0)
+            self._turn += 1
+            if late():
+                break
+        if 0 < len(there) < FAR_SOCKETS and self._round_trip() > FAR_SECONDS and not late():
+            self._open()
         now = self._clock()
         self._adapt(now)
-        came = heard != [each.link.heard for each in self._exchanges]
+        came = any(each.link.heard != then for each, then in there)
         if came or self._flying:
             self._used = now
         elif now - self._used > IDLE_SECONDS:

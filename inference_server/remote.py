@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 12.0  # then a server that was never reached is an error
 LOST_SECONDS = 120.0  # then one that went away is an error, too; the job goes on there
 POLL_MS = 100.0
-STAGE = "reconstructor"  # the one stage whose backends are asked for by name
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +113,18 @@ def _have_done(ask: Callable[[Client], str], where: str, folder: Path, progress:
         _settle(client)
 
 
-def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str, Any] | None:
-    """What a server says that this reconstructor wants fetched there; None if it wants nothing.
+def wanted_weights(
+    where: str, asked: Collection[tuple[str, str]], progress: Progress
+) -> Mapping[str, Any] | None:
+    """What a server says that one of these backends wants fetched there.
+
+    Args:
+        where: the connection string.
+        asked: stages and backends.
+        progress: cancels.
+
+    Returns:
+        its row of ``welcome``; None if they want nothing.
 
     Raises:
         WireError: the server cannot be reached.
@@ -125,14 +134,14 @@ def wanted_weights(where: str, backend: str, progress: Progress) -> Mapping[str,
         _connect(client, progress)
         assert client.welcome is not None
         for row in client.welcome.catalogue.get("weights", ()):
-            if (row.get("stage"), row.get("backend")) == (STAGE, backend) and row.get("left"):
+            if (row.get("stage"), row.get("backend")) in asked and row.get("left"):
                 found: Mapping[str, Any] = row
                 return found
     return None
 
 
-def fetch_weights(where: str, backend: str, progress: Progress) -> None:
-    """Have a server fetch what this reconstructor wants; what came before goes on.
+def fetch_weights(where: str, stage: str, backend: str, progress: Progress) -> None:
+    """Have a server fetch what a backend wants; what came before goes on.
 
     Raises:
         WireError: the server refused, failed or cannot be reached.
@@ -141,7 +150,7 @@ def fetch_weights(where: str, backend: str, progress: Progress) -> None:
     with contextlib.closing(Client(where, name="glimpse3d command line")) as client:
         with progress.stage("connect", 0.01) as part:
             _connect(client, part)
-        job = client.fetch_weights(STAGE, backend)
+        job = client.fetch_weights(stage, backend)
         try:
             with progress.stage("fetch", 0.99) as part:
                 _follow(client, job, part)

@@ -16,7 +16,7 @@ from .errors import WireError
 from .events import Downloaded, Downloading, Event, Job
 from .events import Refused as Refusal
 from .exchange import Exchange
-from .lanes import Lanes
+from .lanes import Lanes, Late
 from .protocol import Message
 from .transfers import Download, from_disk
 
@@ -30,6 +30,7 @@ class _Fetch:
 
     Attributes:
         files: what is not whole yet.
+        closed: those of them whose parts were not looked at yet.
         unsynced: what stands under its name and may not outlast a power cut yet.
     """
 
@@ -38,13 +39,14 @@ class _Fetch:
         self.folder = folder
         self.names: tuple[str, ...] = ()
         self.files: list[Download] = []
+        self.closed: list[Download] = []
         self.unsynced: list[Path] = []
         self.finished = self.total = 0  # bytes
         self.ready = False
         self.reported = 0.0
 
     def open(self, job: Job) -> None:
-        """Find out where to go on with each of the job's files.
+        """Take the list of the job's files, and make their folder.
 
         Raises:
             WireError: the list is not one that a server of ours would send.
@@ -58,8 +60,7 @@ class _Fetch:
         files = sorted(job.files, key=lambda each: (each["name"] == MANIFEST, each["name"]))
         self.names = tuple(each["name"] for each in files)
         self.files = [Download(self.job, each, self.folder) for each in files]
-        for each in self.files:
-            each.open()
+        self.closed = self.files[::-1]
 
     def due(self) -> list[Download]:
         """What may be fetched now; the manifest only when all else is on the disk."""
@@ -120,13 +121,14 @@ class Results:
         except WireError as error:
             self._fail(fetch, error)
 
-    def step(self, lanes: Lanes, now: float) -> bool:
+    def step(self, lanes: Lanes, now: float, late: Late) -> bool:
         """Move every fetch on; whether there is more to do at once."""
-        return any([self._step(each, lanes, now) for each in list(self._fetches) if each.ready])
+        fetches = [each for each in self._fetches if each.ready]
+        return any([self._step(each, lanes, now, late) for each in fetches])
 
-    def _step(self, fetch: _Fetch, lanes: Lanes, now: float) -> bool:
+    def _step(self, fetch: _Fetch, lanes: Lanes, now: float, late: Late) -> bool:
         try:
-            worked = self._move(fetch, lanes)
+            worked = self._move(fetch, lanes, late)
         except WireError as problem:
             self._fail(fetch, problem)
             return False
@@ -142,18 +144,21 @@ class Results:
             self._report(fetch)
         return worked
 
-    def _move(self, fetch: _Fetch, lanes: Lanes) -> bool:
+    def _move(self, fetch: _Fetch, lanes: Lanes, late: Late) -> bool:
         """One costly step, or as many requests as the window has room for."""
+        if fetch.closed:
+            fetch.closed.pop().open()
+            return True
         files = fetch.due()
         for file in files:
-            worked = file.step(lanes)
+            worked = file.step(lanes, late)
             if file.problem is not None:
                 raise file.problem
             if file.done:
                 fetch.finish(file)
             if worked:
                 return True
-            if not lanes.room:
+            if not lanes.room or late():
                 return False
         return False if files else fetch.sync()
 

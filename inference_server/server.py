@@ -18,6 +18,8 @@ from functools import partial
 from pathlib import Path
 from types import FrameType
 
+from glimpse3d.export.folder import output_errors
+
 from . import connection, invites
 from .artifacts import Artifacts
 from .dispatch import DEFAULT_PATIENCE, Dispatcher, Patience
@@ -97,12 +99,12 @@ def serve(
     Raises:
         Glimpse3DError: the folder or the port cannot be used.
     """
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     _raise_file_limit()
-    keys = Keys(folder / "keys")
-    store = Store(folder / "jobs.sqlite3")
+    with output_errors(folder):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        keys, artifacts = Keys(folder / "keys"), Artifacts(folder)
+        store = Store(folder / "jobs.sqlite3")
     with contextlib.closing(store), _stop_signals(rules.attached) as wishes:
-        artifacts = Artifacts(folder)
         dispatcher = Dispatcher(store, artifacts, executor, rules.patience)
         jobs = Jobs(store, artifacts, dispatcher, rules.quotas, rules.retention)
         transport = Transport(jobs, keys, (address.host, address.port))

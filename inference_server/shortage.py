@@ -8,7 +8,7 @@ from __future__ import annotations
 import gc
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -50,8 +50,15 @@ class Attempt:
         return {"memory": Choice("as it needs", self.without, "memory ran out at the first try")}
 
 
-def thrifty(make: Callable[[Attempt], None], settings: Settings) -> str:
+def thrifty(
+    make: Callable[[Attempt], None], settings: Settings, stages: Collection[str] = plugins.RECIPE
+) -> str:
     """Make a result; where memory runs out once more with less of it, but never a third time.
+
+    Args:
+        make: does it, from the beginning.
+        settings: of the first attempt.
+        stages: those that will run: a limit is lowered where there is one.
 
     Returns:
         what is to be said of the result; empty if nothing is.
@@ -67,7 +74,7 @@ def thrifty(make: Callable[[Attempt], None], settings: Settings) -> str:
     # Only now: while the error is handled, its frames hold what filled the memory.
     warm.unload_others("", "")
     gc.collect()
-    second = lowered(settings)
+    second = lowered(settings, stages)
     try:
         make(second)
     except (MemoryError, OutOfMemory) as error:
@@ -78,11 +85,13 @@ def thrifty(make: Callable[[Attempt], None], settings: Settings) -> str:
     return f"memory ran out at the first try; this was made {second.without}"
 
 
-def lowered(settings: Settings) -> Attempt:
-    """The second try: half the memory for every backend that knows a limit."""
+def lowered(settings: Settings, stages: Collection[str] = plugins.RECIPE) -> Attempt:
+    """The second try: half the memory for every backend of ``stages`` that knows a limit."""
     options, limits = dict(settings.options), []
     for stage, name in plugins.asked_for(settings):
-        if _LIMITED not in {field.name for field in fields(plugins.find(stage, name).Settings)}:
+        if stage not in stages or _LIMITED not in {
+            field.name for field in fields(plugins.find(stage, name).Settings)
+        }:
             continue
         own = options.get(name, {})
         had = plugins.settings_for(stage, name, settings.preset, own).memory_limit

@@ -19,12 +19,14 @@ from glimpse3d.settings import Settings, to_dict
 if TYPE_CHECKING:
     from glimpse3d.types import Image, Prompt
 
+    from .shortage import Attempt
+
 CUTOUT, MASK, RECORD, SPLATS = "cutout.png", "mask.png", "record.json", "splats.ply"
 _VISIBLE = 128
 
 
 def cut_out(
-    image: Image, prompt: Prompt, settings: Settings, folder: Path, progress: Progress
+    image: Image, prompt: Prompt, attempt: Attempt, folder: Path, progress: Progress
 ) -> None:
     """``cutout.png``, its alpha as ``mask.png``, and a record of which backend that was.
 
@@ -38,6 +40,7 @@ def cut_out(
     from glimpse3d.types import Image as Picture
 
     pipeline.check_prompt(image, prompt)
+    settings = attempt.settings
     found, choice = pipeline.cut_out(image, settings, prompt, progress)
     alpha = found.rgba[..., 3]
     grey = np.repeat(alpha[..., None], 4, axis=2)
@@ -49,6 +52,7 @@ def cut_out(
         "matte": {"asked": choice.asked, "ran": choice.ran, "why": choice.why},
         "settings": _own(settings, choice.ran),
         "kept": round(float((alpha >= _VISIBLE).mean()), 6),
+        **_memory(attempt),
     }
     with _folder(folder, "cutout", record) as new:
         pictures.write_png(found, new / CUTOUT)
@@ -62,12 +66,17 @@ def _own(settings: Settings, backend: str) -> dict[str, Any]:
     return to_dict(plugins.settings_for("matte", backend, settings.preset, options))
 
 
-def lay_splats(mesh: Path, settings: Settings, folder: Path, progress: Progress) -> None:
+def _memory(attempt: Attempt) -> dict[str, Any]:
+    """What a record says of a second try."""
+    return {"memory": attempt.without} if attempt.without else {}
+
+
+def lay_splats(mesh: Path, attempt: Attempt, folder: Path, progress: Progress) -> None:
     """``splats.ply`` on the surface of a GLB, and a record.
 
     Args:
         mesh: a file whose name ends in ``.glb``; lengths stay as they are.
-        settings: ``gaussians`` and ``seed`` count.
+        attempt: of its settings ``gaussians`` and ``seed`` count.
         folder: of the result.
         progress: reports and cancels.
 
@@ -80,6 +89,7 @@ def lay_splats(mesh: Path, settings: Settings, folder: Path, progress: Progress)
     from glimpse3d.formats import splat_ply
     from glimpse3d.splats.from_mesh import gaussians_from_meshes
 
+    settings = attempt.settings
     progress(0.0, "reading the mesh")
     meshes = mesh_files.read(mesh)
     with progress.stage("splats", 0.9) as part:
@@ -89,6 +99,7 @@ def lay_splats(mesh: Path, settings: Settings, folder: Path, progress: Progress)
         "triangles": sum(len(each.faces) for each in meshes),
         "splats": len(cloud),
         "seed": settings.seed,
+        **_memory(attempt),
     }
     with _folder(folder, "splats", record) as new:
         splat_ply.write(cloud, new / SPLATS)

@@ -21,6 +21,8 @@ from glimpse3d.errors import Glimpse3DError
 from .executors.interface import BESIDE
 
 VERSION = 2
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+_BAD = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _BESIDE = ", ".join(f"'{kind}'" for kind in BESIDE)
 MAX_ATTEMPTS = 3
 
@@ -82,6 +84,10 @@ class Row:
     delivered: float | None
 
 
+class StoreError(Glimpse3DError):
+    """The disk does not take a change; nothing of it was done, and it may be tried again."""
+
+
 class Store:
     """The database of one server; a second server on the same file is refused.
 
@@ -89,7 +95,8 @@ class Store:
         path: of the database.
 
     Raises:
-        Glimpse3DError: another server uses the file, it is damaged, or of a newer version.
+        Glimpse3DError: another server uses the file, it is damaged, of a newer version, or the disk
+            does not take it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -97,15 +104,8 @@ class Store:
         self._path = path
         try:
             self._open()
-        except sqlite3.OperationalError as error:
-            raise Glimpse3DError(
-                "conflict",
-                f"another server uses {path.parent}: {error}",
-                "stop it, or give this one a folder of its own with --data",
-            ) from error
-        except sqlite3.DatabaseError as error:
-            hint = "restore it from a backup, or move it away to start with an empty queue"
-            raise Glimpse3DError("bad_file", f"{path} is damaged: {error}", hint) from error
+        except sqlite3.Error as error:
+            raise _refusal(error, str(path), str(path.parent)) from error
 
     def _open(self) -> None:
         # A file of its own is the lock against a second server, so that a backup can read this one.
@@ -117,6 +117,9 @@ class Store:
         self._base.row_factory = sqlite3.Row
         for pragma in ("journal_mode = WAL", "synchronous = FULL"):
             self._base.execute(f"PRAGMA {pragma}")
+        for (found,) in self._base.execute("PRAGMA quick_check(1)"):
+            if found != "ok":
+                raise _damaged(str(self._path), found)
         with self._change():
             self._migrate()
 
@@ -146,13 +149,16 @@ class Store:
 
     @contextmanager
     def _change(self) -> Iterator[None]:
-        self._base.execute("BEGIN IMMEDIATE")
         try:
+            self._base.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._base.execute("ROLLBACK")
+            self._base.execute("COMMIT")
+        except BaseException as error:
+            if self._base.in_transaction:  # of a full disk SQLite goes back by itself
+                self._base.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise _refusal(error) from error  # strangers read it: no path
             raise
-        self._base.execute("COMMIT")
 
     def close(self) -> None:
         """Write the log back into the file and let go of it."""
@@ -330,6 +336,33 @@ class Store:
     def _one(self, statement: str, *values: Any) -> Row | None:
         found = self._base.execute(statement, values).fetchone()
         return _row(found) if found else None
+
+
+def _damaged(file: str, how: object) -> StoreError:
+    hint = "restore it from a backup, or move it away to start with an empty queue"
+    return StoreError("bad_file", f"{file} is damaged: {how}", hint)
+
+
+def _refusal(
+    error: sqlite3.Error, file: str = "the server's database", folder: str = "the server's folder"
+) -> StoreError:
+    """What SQLite says, in our words; its own have no names for whose fault it is."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # without its subdivisions
+    if code in _BAD:
+        return _damaged(file, error)
+    if code in _BUSY:
+        return StoreError(
+            "conflict",
+            f"another server uses {folder}: {error}",
+            "stop it, or give this one a folder of its own with --data",
+        )
+    if code == sqlite3.SQLITE_FULL:
+        return StoreError("disk_full", f"the server's disk is full: {error}", "free space there")
+    return StoreError(
+        "output_failed",
+        f"{file} cannot be written: {error}",
+        "see that its user may write there, or give it another one with --data",
+    )
 
 
 UPLOADS = ("image", "mask", "mesh")

@@ -1,7 +1,8 @@
 """Files on their way: a picture up to the server, a result down from it.
 
 Owns pieces, resuming, and the proof by SHA-256. Must not know jobs' states, sockets or Blender.
-Everything happens in ``step``, a little at a time, so that no caller waits for a disk or a hash.
+Everything happens in ``step``, a slice at a time while the caller's time lasts, so that no caller
+waits for a disk or a hash.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from typing import Any
 
 from .durable import begin_writing
 from .errors import WireError
-from .lanes import Lanes
+from .lanes import Lanes, Late
 from .protocol import Message
 
-SLICE = 1024 * 1024  # hashed in one step: about 2 ms without a processor's help
+SLICE = 128 * 1024  # hashed or written between two looks at the clock: half a millisecond
+STEP = 8 * SLICE  # hashed in one step, before sockets get their turn
+FLUSH = 1024 * 1024  # bytes after which the system is asked to write
 MAX_EARLY = 16 * 1024 * 1024  # bytes beyond a gap that are kept in memory until it is filled
 FILE_NAME = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_.-]{0,98}[A-Za-z0-9_])?")
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
@@ -59,12 +62,12 @@ class Upload:
         self._flying = 0
         self._gap = False
 
-    def step(self, lanes: Lanes) -> bool:
-        """Hash a slice, or send a piece if the window allows; whether there was one."""
+    def step(self, lanes: Lanes, late: Late) -> bool:
+        """Hash slices, or send a piece if the window allows; whether there was one."""
         if self.done or self.problem:
             return False
         if not self.sha256:
-            self._hash_slice()
+            self._hash_slices(late)
             return True
         if not self._asked:
             self._asked = True
@@ -72,12 +75,16 @@ class Upload:
             return False
         return self._answered and self._put(lanes)
 
-    def _hash_slice(self) -> None:
-        part = memoryview(self._data)[self._hashed : self._hashed + SLICE]
-        self._hash.update(part)
-        self._hashed += len(part)
-        if self._hashed == len(self._data):
-            self.sha256 = self._hash.digest()
+    def _hash_slices(self, late: Late) -> None:
+        for _ in range(STEP // SLICE):
+            part = memoryview(self._data)[self._hashed : self._hashed + SLICE]
+            self._hash.update(part)
+            self._hashed += len(part)
+            if self._hashed == self.size:
+                self.sha256 = self._hash.digest()
+                return
+            if late():
+                return
 
     def _put(self, lanes: Lanes) -> bool:
         if self._gap or self._next == self.size or not lanes.room:
@@ -129,10 +136,15 @@ class Download:
         job: the job's id.
         about: ``name``, ``size`` and ``sha256`` as the server listed them.
         folder: an existing folder.
+
+    Raises:
+        WireError: the name is not fit for a disk.
     """
 
     def __init__(self, job: bytes, about: Mapping[str, Any], folder: Path) -> None:
         self.name: str = about["name"]
+        if not is_file_name(self.name):
+            raise WireError("bad_result", f"the server named a file {self.name[:40]!r}")
         self.size: int = about["size"]
         self.got = 0
         self.done = False
@@ -146,6 +158,7 @@ class Download:
         self._rehash = 0  # bytes of an older process's part that are still to be hashed
         self._again = True  # whether a wrong hash may be tried once more
         self._early: dict[int, bytes] = {}
+        self._ready = memoryview(b"")  # what is left of a piece that is being written
         self._asked = 0
         self._flushed = 0  # bytes that the system was asked to bring to the disk
         self._round = 0  # replies to an earlier round are ignored
@@ -154,10 +167,9 @@ class Download:
         """Find out where to go on.
 
         Raises:
-            WireError: the name is not fit for a disk, or the disk has no room.
+            WireError: the disk has no room.
+            OSError: from the disk.
         """
-        if not is_file_name(self.name):
-            raise WireError("bad_result", f"the server named a file {self.name[:40]!r}")
         note = {"sha256": self._want.hex(), "size": self.size}
         final = self._folder / self.name
         if not self._part.exists() and final.is_file() and final.stat().st_size == self.size:
@@ -178,24 +190,24 @@ class Download:
         except (OSError, ValueError):
             return None
 
-    def step(self, lanes: Lanes) -> bool:
+    def step(self, lanes: Lanes, late: Late) -> bool:
         """Hash what was there, write a piece, ask for more, or finish; whether that was costly."""
         if self.done or self.problem:
             return False
         try:
-            worked = self._work()
+            worked = self._work(late)
         except OSError as error:
             self.problem = from_disk(error, self._folder, self.size - self.got)
             return False
         if self._rehash <= self.got < self.size:
-            self._ask(lanes)
+            self._ask(lanes, late)
         return worked
 
-    def _work(self) -> bool:
+    def _work(self, late: Late) -> bool:
         if self.got < self._rehash:
             self._hash_part()
-        elif self.got in self._early:
-            self._write(self._early.pop(self.got))
+        elif self._ready or self.got in self._early:
+            self._write(self._ready or memoryview(self._early.pop(self.got)), late)
         elif self.got == self.size:
             self._prove()
         else:
@@ -212,7 +224,7 @@ class Download:
         if not data:
             self._rehash = self.got
 
-    def _ask(self, lanes: Lanes) -> None:
+    def _ask(self, lanes: Lanes, late: Late) -> None:
         end = min(self.size, self.got + MAX_EARLY)
         while self._asked < end and lanes.room:
             count = min(lanes.piece, self.size - self._asked)
@@ -220,6 +232,8 @@ class Download:
             done = partial(self._piece, self._round, self._asked, count)
             self._asked += count
             lanes.ask("fetch", body, done, size=count)
+            if late():
+                return
 
     def _piece(self, turn: int, offset: int, count: int, answer: Message | WireError) -> None:
         if turn != self._round or self.problem:
@@ -235,15 +249,20 @@ class Download:
             return
         self._early[offset] = answer.blob
 
-    def _write(self, data: bytes) -> None:
+    def _write(self, data: memoryview, late: Late) -> None:
         with self._part.open("r+b", buffering=0) as file:
             file.seek(self.got)
-            _write_all(file, data)
-            self._hash.update(data)
-            self.got += len(data)
-            if self.got - self._flushed >= SLICE or self.got == self.size:
-                begin_writing(file.fileno(), self._flushed, self.got - self._flushed)
-                self._flushed = self.got
+            while data:
+                part, data = data[:SLICE], data[SLICE:]
+                _write_all(file, part)
+                self._hash.update(part)
+                self.got += len(part)
+                if self.got - self._flushed >= FLUSH or self.got == self.size:
+                    begin_writing(file.fileno(), self._flushed, self.got - self._flushed)
+                    self._flushed = self.got
+                if late():
+                    break
+        self._ready = data
 
     def _prove(self) -> None:
         if self._hash.digest() == self._want:
@@ -266,7 +285,7 @@ class Download:
         self._early.clear()
 
 
-def _write_all(file: io.FileIO, data: bytes) -> None:
+def _write_all(file: io.FileIO, data: memoryview) -> None:
     written = file.write(data)
     while written < len(data):  # a disk that is almost full takes a part
         written += file.write(data[written:])

@@ -34,6 +34,7 @@ TICK_SECONDS = 0.05
 MAX_WATCHED = 1000
 MAX_WATCHERS = 16
 CROWDED_SECONDS = 10.0  # so long may a stranger's handshake take
+EDITED_SECONDS = 1.0  # clients ask again by themselves
 
 Answer = tuple[str, dict[str, Any], bytes]
 
@@ -164,7 +165,12 @@ class Transport:
     def _act(self, route: bytes, owner: str, message: Message) -> Answer:
         if message.kind not in self._verbs:
             raise WireError("bad_message", f"{message.kind} is not a request")
-        if owner.encode() not in self._keys.clients():  # a connection outlives its invitation
+        try:
+            let_in = owner.encode() in self._keys.clients()
+        except Glimpse3DError as error:
+            log.error("the list of keys cannot be read: %s", error)
+            raise busy("the server cannot read its list of keys", EDITED_SECONDS) from error
+        if not let_in:  # a connection outlives its invitation
             raise WireError(
                 "refused_key", "the server took this invitation back", "ask for a new one"
             )
@@ -235,7 +241,7 @@ class Transport:
         return self._held(body, self._jobs.artifacts.held(owner, body["sha256"]))
 
     def _put(self, owner: str, body: dict[str, Any], blob: bytes) -> Answer:
-        return self._held(body, self._jobs.artifacts.put(owner, body, blob))
+        return self._held(body, self._jobs.put(owner, body, blob, self._keys.is_local(owner)))
 
     def _held(self, body: dict[str, Any], held: tuple[int, bool]) -> Answer:
         have, complete = held

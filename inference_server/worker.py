@@ -107,17 +107,18 @@ def _work(pipe: Connection, job: Mapping[str, Any]) -> dict[str, Any]:
     except Cancelled:
         return {"type": "cancelled"}
     except Exception as error:
-        return _failure(job["job"], error)
+        return _failure(job, error)
 
 
-def _failure(job: bytes, error: Exception) -> dict[str, Any]:
+def _failure(job: Mapping[str, Any], error: Exception) -> dict[str, Any]:
     if lost := cuda_errors.lost_context(error):  # whatever it became on the way here
         return {"type": "broken", "how": f"lost its GPU ({lost})"}
     if isinstance(error, MemoryError):
         error = OutOfMemory(f"memory ran out: {shortage.numbers()}", shortage.HINT)
     problem = error if isinstance(error, Glimpse3DError) else unexpected(error)
-    log.info("job %s failed: %s", job.hex(), problem)
-    return {"type": "failed", "code": problem.code, "message": problem.message[:2000],
+    log.info("job %s failed: %s", job["job"].hex(), problem)
+    message = problem.message.replace(job["folder"], "the result")  # strangers read it: no path
+    return {"type": "failed", "code": problem.code, "message": message[:2000],
             "hint": problem.hint[:2000]}  # fmt: skip
 
 
@@ -159,18 +160,26 @@ def _make(
 def _cut_out(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
     image, prompt = _picture(job)
     folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
-    progress = Progress(watcher.report, watcher.cancelled)
-    small_results.cut_out(image, prompt, settings, folder, progress)
+
+    def make(attempt: shortage.Attempt) -> None:
+        progress = Progress(watcher.report, watcher.cancelled)
+        small_results.cut_out(image, prompt, attempt, folder, progress)
+
+    watcher.warning = shortage.thrifty(make, settings, ("matte",))
     return small_results.listed(folder)
 
 
 def _lay_splats(job: Mapping[str, Any], watcher: _Watcher) -> list[dict[str, Any]]:
     folder, settings = Path(job["folder"]), catalogue.settings_of(job["request"])
-    progress = Progress(watcher.report, watcher.cancelled)
+
+    def make(attempt: shortage.Attempt) -> None:
+        progress = Progress(watcher.report, watcher.cancelled)
+        small_results.lay_splats(mesh, attempt, folder, progress)
+
     with tempfile.TemporaryDirectory(prefix="glimpse3d-") as near:
         mesh = Path(near) / "mesh.glb"  # readers go by the ending, and uploads have none
         mesh.write_bytes(_bytes(job["uploads"]["mesh"]))
-        small_results.lay_splats(mesh, settings, folder, progress)
+        watcher.warning = shortage.thrifty(make, settings, ())
     return small_results.listed(folder)
 
 

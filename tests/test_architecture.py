@@ -179,7 +179,7 @@ ALLOWED = {
     "inference_server.connection": Row((), ("inference_server.errors",)),
     "inference_server.__main__": Row((), ("glimpse3d.cli",)),
     "inference_server.data_folder": Row((), ()),
-    "inference_server.gate": Row(("zmq",), ()),
+    "inference_server.gate": Row(("zmq",), ("glimpse3d.errors",)),
     "inference_server.keys": Row(("zmq",), ("glimpse3d.errors", "inference_server.connection")),
     "inference_server.doctor": Row((), CLIENT),
     "inference_server.invites": Row(
@@ -206,6 +206,7 @@ ALLOWED = {
     "inference_server.transport": Row(
         ("zmq",), ("glimpse3d.__version__", "glimpse3d.errors", "inference_server")
     ),
+    "inference_server.server": Row((), ("glimpse3d.export.folder", "inference_server")),
     "inference_server.worker": Row(
         ("PIL", "msgpack"),
         (
@@ -223,7 +224,7 @@ ALLOWED = {
     "inference_server.backup": Row(
         (), ("glimpse3d.errors", "glimpse3d.export.folder", "glimpse3d.progress", *QUEUE)
     ),
-    "inference_server.small_results": Row(("numpy",), ("glimpse3d",)),
+    "inference_server.small_results": Row(("numpy",), ("glimpse3d", "inference_server.shortage")),
     "inference_server.remote": Row((), ("glimpse3d.progress", *CLIENT)),
     "inference_server.cli": Row((), (*CONTRACTS, "glimpse3d.export.folder", "inference_server")),
     # The add-on knows our packages by its own copies alone. Sockets only through the client;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from glimpse3d.errors import Glimpse3DError
 from inference_server import connection, invites
 from inference_server.client import Client
 from inference_server.errors import WireError
-from inference_server.events import ConnectionChanged, Refused
+from inference_server.events import ConnectionChanged, Event, Refused, Status
+from inference_server.executors.interface import WorkerOptions
+from inference_server.executors.local import LocalExecutor
 from inference_server.keys import Keys
 from inference_server.quotas import Pace
-from tests.server.serving import QUICK, Server, ended, picture, pump
+from inference_server.server import Address, serve
+from tests.server.serving import QUICK, Server, ended, picture, pump, ready
 
 Connect = Callable[..., Client]
 Start = Callable[..., Server]
@@ -80,6 +84,10 @@ def test_disk_of_one_key_is_counted(start: Start, connect: Connect, tmp_path: Pa
     job = guest.generate(picture(), QUICK)  # its upload alone is over a kilobyte
     event = pump(guest, lambda each: isinstance(each, Refused) and each.job == job)
     assert isinstance(event, Refused) and event.problem.code == "disk_full"
+    guest.submit("generate", {}, {"image": bytes(100)})  # and no upload more is taken
+    event = pump(guest, lambda each: isinstance(each, Refused) and each.job != job)
+    assert isinstance(event, Refused) and event.asked == "put"
+    assert event.problem.code == "disk_full"
 
 
 def test_requests_are_paced() -> None:
@@ -154,3 +162,34 @@ def test_commands(tmp_path: Path) -> None:
     assert run("invites").stdout.split() == ["local"]
     wrong = run("invite", "desk", "--host", "not a host", "--port", "1")
     assert wrong.returncode == 2 and run("invites").stdout.split() == ["local"]
+
+
+def test_a_list_that_is_broken_while_it_is_edited_ends_no_server(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    server = start()
+    inside = connect(server.string)
+    path = tmp_path / "data" / "keys" / "clients.json"
+    well = path.read_text()
+    for content, mode in (("{", 0o600), (well, 0o644)):
+        path.write_text(content)
+        path.chmod(mode)
+        inside.status()
+        late = connect(server.string, wait=False)
+        heard: list[Event] = []
+        for _ in range(40):
+            heard += [*inside.poll(20), *late.poll(5)]
+            time.sleep(0.02)
+        assert late.state != "ready" and not any(isinstance(each, Status) for each in heard)
+        assert server.process.poll() is None
+        path.write_text(well + " ")
+        path.chmod(0o600)
+        pump(inside, lambda each: isinstance(each, Status))  # it asks again by itself
+        ready(late)
+
+
+def test_a_folder_that_cannot_be_made_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(Glimpse3DError) as refused:
+        serve(tmp_path / "data", Address(), lambda string: None, LocalExecutor((), WorkerOptions()))
+    assert refused.value.code == "output_failed" and str(tmp_path / "data") in refused.value.message

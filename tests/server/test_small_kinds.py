@@ -1,6 +1,8 @@
 """The smaller kinds of job: a cut-out alone, and splats on a mesh."""
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -136,3 +138,40 @@ def test_a_hostile_mesh_fails_with_a_sentence_and_the_worker_lives(
 def test_a_cutout_fails_as_a_job_does(client: Client) -> None:
     job = ended(client, client.cutout(b"not a picture", patient()))
     assert job.problem is not None and job.problem.code == "bad_image"
+
+
+def greedy(limit: float, fits: float) -> dict[str, object]:
+    return {"matte": "greedy", "options": {"greedy": {"memory_limit": limit, "fits": fits}}}
+
+
+def test_a_cutout_whose_memory_runs_out_is_asked_for_less_once(
+    client: Client, tmp_path: Path
+) -> None:
+    job = ended(client, client.cutout(picture(), greedy(8.0, 4.0)))
+    assert job.state == "succeeded" and job.attempt == 1
+    assert "memory ran out" in job.warning and job.warning.endswith("greedy.memory_limit=4 GB")
+    folder = downloaded(client, job.id, tmp_path / "out")
+    record = json.loads((folder / "record.json").read_text())
+    assert record["memory"] == "with greedy.memory_limit=4 GB"
+    assert record["settings"]["memory_limit"] == 4.0
+
+    twice = ended(client, client.cutout(picture(), greedy(8.0, 1.0)))
+    assert twice.state == "failed" and twice.problem is not None and twice.attempt == 1
+    assert twice.problem.code == "out_of_memory"
+    assert "greedy.memory_limit=4 GB" in twice.problem.message
+    assert re.search(r"the worker holds \d+\.\d GB", twice.problem.message)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="limits on memory work on Linux alone")
+@pytest.mark.slow
+def test_splats_beyond_the_memory_are_an_error_with_numbers(
+    start: Callable[..., Server], connect: Connect, glb: Path
+) -> None:
+    """Splats know no limit to lower: the second try has only the other models' room more."""
+    client = connect(start(0, "--worker-memory", "1").string)
+    job = ended(client, client.splats(glb.read_bytes(), {"gaussians": 2_000_000}), 240)
+    assert job.state == "failed" and job.problem is not None and job.attempt == 1
+    assert job.problem.code == "out_of_memory"
+    assert "again with nothing else loaded" in job.problem.message
+    assert "of the 1.1 GB that it may" in job.problem.message
+    assert ended(client, client.splats(glb.read_bytes(), {"gaussians": 64})).state == "succeeded"

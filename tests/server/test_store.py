@@ -1,12 +1,17 @@
 """What the store promises: durable, claimed once, and right again after a restart."""
 
+import hashlib
+import os
+import random
 import sqlite3
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from glimpse3d.errors import Glimpse3DError
+from inference_server import dispatch
 from inference_server.artifacts import Artifacts
 from inference_server.dispatch import Dispatcher
 from inference_server.executors.interface import WorkerOptions
@@ -15,6 +20,7 @@ from inference_server.jobs import Jobs
 from inference_server.quotas import Quotas
 from inference_server.retention import Retention
 from inference_server.store import Store
+from tests.server.test_dispatch import Scripted
 
 
 def request(number: int, **more: Any) -> dict[str, Any]:
@@ -157,3 +163,126 @@ def test_an_upload_that_is_not_what_was_announced_is_dropped(tmp_path: Path) -> 
     with pytest.raises(Glimpse3DError) as caught:
         artifacts.put("owner", body, b"more than announced")
     assert caught.value.code == "too_large"
+
+
+def fill(store: Store) -> None:
+    """The disk takes no page more: SQLite's own limit acts as a full disk does."""
+    (pages,) = store._base.execute("PRAGMA page_count").fetchone()
+    store._base.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def wordy(number: int) -> dict[str, Any]:
+    return request(number, settings={"note": "x" * 8000})
+
+
+def test_a_full_disk_is_said_and_costs_nothing_that_was_there(tmp_path: Path) -> None:
+    store = filled(tmp_path / "jobs.sqlite3")
+    fill(store)
+    with pytest.raises(Glimpse3DError) as refused:
+        for number in range(3, 9):
+            store.add("owner", bytes(32), wordy(number))
+    assert refused.value.code == "disk_full" and refused.value.hint
+    assert store.counts()["queued"] >= 3
+    store._base.execute("PRAGMA max_page_count = 1000000")
+    store.add("owner", bytes(32), wordy(9))  # no half-open change is in the way
+    store.close()
+
+
+def test_a_result_that_cannot_be_written_down_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "PAUSE_SECONDS", 0.0)
+    store = filled(tmp_path / "jobs.sqlite3", 2)
+    executor = Scripted(1)
+    dispatcher = Dispatcher(store, Artifacts(tmp_path), executor)
+    dispatcher.step()
+    (job,) = executor.at
+    fill(store)
+    files = [{"name": f"{n:0100}", "size": 1, "sha256": bytes(32)} for n in range(200)]
+    executor.say(job, "done", files=files, warning="")
+    assert dispatcher.step() == {} and dispatcher.step() == {}  # nobody is told what may not last
+    assert "disk is full" in dispatcher.trouble and str(tmp_path) not in dispatcher.trouble
+    row = store.get(job)
+    assert row is not None and row.state == "running"
+    store._base.execute("PRAGMA max_page_count = 1000000")
+    assert job in dispatcher.step() and dispatcher.trouble == ""
+    row = store.get(job)
+    assert row is not None and row.state == "succeeded" and len(row.files) == 200
+    assert len(executor.at) == 1  # and the next one runs
+    store.close()
+
+
+def test_who_has_no_room_to_write_can_still_be_read_from(tmp_path: Path) -> None:
+    store, artifacts = filled(tmp_path / "jobs.sqlite3", 1), Artifacts(tmp_path)
+    row = store.claim()
+    assert row is not None
+    artifacts.result(row.id).mkdir()
+    (artifacts.result(row.id) / "mesh.glb").write_bytes(b"glb")
+    store.succeed(row.id, [{"name": "mesh.glb", "size": 3, "sha256": bytes(32)}])
+    idle = LocalExecutor((), WorkerOptions())
+    jobs = Jobs(store, artifacts, Dispatcher(store, artifacts, idle), Quotas(), Retention())
+    store._base.execute("PRAGMA query_only = ON")  # every change is refused
+    piece = {"job": row.id, "name": "mesh.glb", "offset": 0, "count": 3}
+    assert jobs.fetch("owner", piece) == b"glb"
+    with pytest.raises(Glimpse3DError) as refused:
+        jobs.delete("owner", row.id)
+    assert refused.value.code == "output_failed"
+    store.close()
+
+
+def test_a_store_that_rotted_inside_is_refused_at_the_start(tmp_path: Path) -> None:
+    """The first page is well, so it opens; a job's page is not, and would end the server later."""
+    path = tmp_path / "jobs.sqlite3"
+    filled(path, 200).close()
+    content = bytearray(path.read_bytes())
+    for start in range(4096 * 3, len(content), 4096):
+        content[start : start + 64] = b"\xff" * 64
+    path.write_bytes(content)
+    with pytest.raises(Glimpse3DError, match="damaged") as refused:
+        Store(path)
+    assert "backup" in refused.value.hint and path.read_bytes() == content
+
+
+def test_a_folder_that_takes_nothing_is_no_second_server(tmp_path: Path) -> None:
+    (tmp_path / "jobs.lock").mkdir()
+    with pytest.raises(Glimpse3DError) as refused:
+        Store(tmp_path / "jobs.sqlite3")
+    assert refused.value.code == "output_failed" and "--data" in refused.value.hint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no limit on the size of files")
+def test_an_upload_that_a_full_disk_broke_goes_on_once_there_is_room(tmp_path: Path) -> None:
+    import resource
+
+    artifacts, content = Artifacts(tmp_path), random.Random(0).randbytes(300_000)
+    name = hashlib.sha256(content).digest()
+    body = {"sha256": name, "size": len(content)}
+    artifacts.put("owner", {**body, "offset": 0}, content[:100_000])
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, before[1]))
+    try:
+        with pytest.raises(Glimpse3DError) as refused:
+            artifacts.put("owner", {**body, "offset": 100_000}, content[100_000:200_000])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert refused.value.code == "disk_full"
+    have, complete = artifacts.held("owner", name)
+    assert 100_000 <= have <= 150_000 and not complete
+    done = artifacts.put("owner", {**body, "offset": have}, content[have:])
+    assert done == (len(content), True)
+    assert artifacts.upload_path("owner", name).read_bytes() == content
+
+
+def test_uploads_that_nobody_wants_go_while_the_server_runs(tmp_path: Path) -> None:
+    artifacts = Artifacts(tmp_path)
+    kept, old = (hashlib.sha256(each).digest() for each in (b"kept", b"old"))
+    for content in (b"kept", b"old", b"new"):
+        name = hashlib.sha256(content).digest()
+        body = {"sha256": name, "size": len(content), "offset": 0}
+        artifacts.put("owner", body, content)
+        if content != b"new":
+            os.utime(artifacts.upload_path("owner", name), (0, 0))
+    artifacts.tidy({kept})
+    assert artifacts.held("owner", old) == (0, False)
+    for content in (b"kept", b"new"):
+        assert artifacts.held("owner", hashlib.sha256(content).digest())[1]

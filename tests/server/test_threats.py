@@ -283,6 +283,18 @@ def test_refusals_carry_no_secret_and_no_path(start: Start, tmp_path: Path) -> N
             assert keys["secret"] not in told and str(tmp_path) not in told
 
 
+def test_a_result_that_cannot_be_written_names_no_folder(
+    start: Start, connect: Connect, tmp_path: Path
+) -> None:
+    client = connect(start().string)
+    (tmp_path / "data" / "results").rmdir()
+    (tmp_path / "data" / "results").write_text("a file where the folder was")
+    job = ended(client, client.generate(picture(), patient()), 120)
+    assert job.state == "failed" and job.problem is not None
+    assert job.problem.code == "output_failed"
+    assert str(tmp_path) not in job.problem.message + job.problem.hint
+
+
 def test_a_string_full_of_commands_is_only_a_string(server: Server, connect: Connect) -> None:
     client = connect(server.string)
     for evil in ("$(touch x)", "'; DROP TABLE jobs; --", "\x1b[2J", "{0.__class__}", "%s%n"):

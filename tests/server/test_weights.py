@@ -233,3 +233,30 @@ def test_the_command_line_asks_before_a_server_fetches(
     finally:
         plugins._foreign.cache_clear()
         models.KNOWN.pop("tiny", None)
+
+
+def test_a_cut_out_asks_as_a_whole_result_does(
+    hub: Hub,
+    start: Callable[..., Server],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.syspath_prepend(str(BACKENDS))
+    plugins._foreign.cache_clear()
+    (tmp_path / "disc.png").write_bytes(picture())
+    out = tmp_path / "out.png"
+    command = ["cutout", str(tmp_path / "disc.png"), "-o", str(out), "--backend", "tinymatte"]
+    command += ["--server", start().string]
+    try:
+        with (tmp_path / "nobody").open("w+") as nobody:
+            monkeypatch.setattr("sys.stdin", nobody)
+            assert cli.main(command) == 2
+            said = capsys.readouterr()
+            assert "4 MB will be fetched by the server" in said.out and "licence MIT" in said.out
+            assert "--yes" in said.err and hub.requests == [] and not out.exists()
+            assert cli.main([*command, "--yes"]) == 0
+        assert out.is_file() and hub.transfers()
+    finally:
+        plugins._foreign.cache_clear()
+        models.KNOWN.pop("tiny", None)

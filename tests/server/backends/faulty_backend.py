@@ -13,10 +13,11 @@ import msgpack
 import numpy as np
 from patient_backend import Patient, PatientSettings, leave_a_mark
 
+from glimpse3d.mattes.alpha import Alpha
 from glimpse3d.progress import Progress
 from glimpse3d.settings import option
 from glimpse3d.stages import Detail
-from glimpse3d.types import Image, Reconstruction
+from glimpse3d.types import Image, Prompt, Reconstruction
 
 NOISES = {
     "garbage": b"\x00\xffwhat",
@@ -68,6 +69,27 @@ def _break(settings: FaultySettings) -> None:
         for each in gc.get_objects():
             if isinstance(each, Connection) and not each.closed:
                 each.send_bytes(NOISES[settings.noise])
+
+
+@dataclass(frozen=True, slots=True)
+class GreedySettings:
+    """How much it may take, and how much it takes."""
+
+    memory_limit: float = option(0.0, "gigabytes that it may take", low=0, high=1000)
+    fits: float = option(1.0, "gigabytes above which its memory runs out", low=0, high=99)
+
+
+class Greedy(Alpha):
+    """The picture's own alpha, if memory allows."""
+
+    Settings = GreedySettings  # type: ignore[assignment]
+    TITLE = "Greedy"
+
+    def __call__(self, image: Image, prompt: Prompt, settings: Any, progress: Progress) -> Image:
+        """Fail as asked, or return the picture."""
+        if not 0 < settings.memory_limit <= settings.fits:
+            raise MemoryError
+        return super().__call__(image, prompt, settings, progress)
 
 
 @dataclass(frozen=True, slots=True)

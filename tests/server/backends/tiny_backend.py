@@ -1,5 +1,7 @@
 """TripoSR at the size of a test: a model of another name on the hub, and else the same backend.
 
+And a cut-out that wants the same weights, and uses nothing of them.
+
 Its files are the small reference model's; where they are served, the test says by HF_ENDPOINT.
 """
 
@@ -9,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from glimpse3d import models
+from glimpse3d import models, weights
+from glimpse3d.mattes.alpha import Alpha, AlphaSettings
 from glimpse3d.reconstructors.triposr.backend import TripoSRReconstructor, TripoSRSettings
 from glimpse3d.settings import option
 from tests import tiny_model
@@ -35,3 +38,16 @@ class Tiny(TripoSRReconstructor):
     MODEL = MODEL
     TITLE = "Tiny TripoSR"
     WHEN = "in tests"
+
+
+class TinyMatte(Alpha):
+    """The picture's own alpha, once the weights are there."""
+
+    MODEL = MODEL
+    TITLE = "Tiny cut-out"
+
+    @staticmethod
+    def check_ready(settings: AlphaSettings) -> None:
+        """See ``stages.WithWeights``."""
+        names = tuple(each.name for each in FILES)
+        weights.folder(tiny_model.REPO, tiny_model.COMMIT, names, names)
