@@ -44,7 +44,7 @@ BUILTIN: dict[str, dict[str, str]] = {
 # by themselves.
 RECIPE = ("matte", "depth", "reconstructor")
 # What "auto" tries, in this order; the first that can run on the picture without fetching.
-AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "grabcut")}
+AUTOMATIC: dict[str, tuple[str, ...]] = {"matte": ("alpha", "rembg", "embedded")}
 
 
 _made: dict[tuple[str, str], Any] = {}

@@ -42,7 +42,7 @@ class Embedded:
     Settings = EmbeddedSettings
     PRESETS: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
     TITLE = "Embedded network"
-    WHEN = "cluttered photographs in which grabcut takes the wrong thing; needs no download"
+    WHEN = "photographs, where no larger network's weights are at hand; needs no download"
 
     def __init__(self) -> None:
         self._where: Where | None = None

@@ -121,7 +121,7 @@ def test_auto_takes_alpha_if_there_is_one_and_says_what_ran(result: Result) -> N
     assert result.settings.matte == "alpha"  # so that a rerun does the same
 
 
-def test_auto_falls_to_grabcut_without_alpha_and_weights(
+def test_auto_falls_to_the_embedded_network_without_alpha_and_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("U2NET_HOME", str(tmp_path))
@@ -129,7 +129,7 @@ def test_auto_falls_to_grabcut_without_alpha_and_weights(
     opaque[opaque[..., 3] == 0] = 240
     opaque[..., 3] = 255
     choice = pipeline.choose_matte(Image(opaque), glimpse3d.preset("draft"))
-    assert choice.ran == "grabcut"
+    assert choice.ran == "embedded"
     assert "alpha" in choice.why and "rembg" in choice.why
 
 
