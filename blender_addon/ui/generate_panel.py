@@ -93,7 +93,7 @@ def _draw_method(layout: bpy.types.UILayout, chosen: str, used: str, here: Sessi
     methods = here.weights.methods
     if methods:
         titles = {each.name: each.title for each in methods}
-        row = layout.row()
+        row = layout.split(factor=0.25)  # a method's title is long
         row.label(text="Method")
         row.menu("GLIMPSE3D_MT_methods", text=titles.get(used, used or "Usual"))
     newest = here.book.jobs[:1]

@@ -22,6 +22,7 @@ SOURCES = (
     ("glimpse3d.take_clipboard", "PASTEDOWN"),
 )
 MATTE = "matte"
+SIDES = ("Left", "Top", "Right", "Bottom")
 _SCALE = 5.0  # of a thumbnail
 
 
@@ -41,17 +42,21 @@ class _InputPanel(SidebarPanel):
         for operator, icon in SOURCES:
             row.operator(operator, text="", icon=icon)
         if picture is not None:
-            _draw_pictures(layout, picture)
+            _draw_pictures(layout, picture, here.cutouts.preview is not None)
         _draw_cut(layout, context.scene, here)
 
 
-def _draw_pictures(layout: bpy.types.UILayout, picture: bpy.types.Image) -> None:
-    """The picture, its cut-out beside it, and what is wrong with either."""
+def _draw_pictures(layout: bpy.types.UILayout, picture: bpy.types.Image, waits: bool) -> None:
+    """The picture, its cut-out beside it or the place for it, and what is wrong with either."""
     cut = cutout.preview_of(picture)
+    icons = [layout.icon(picture)]
+    if cut is not None:
+        icons.append(layout.icon(cut))
+    elif waits:  # an icon that comes anew would be taken for the progress bar below the pointer
+        icons.append(0)
     row = layout.row()
-    for each in (picture, cut):
-        if each is not None:
-            row.template_icon(icon_value=layout.icon(each), scale=_SCALE)
+    for each in icons:
+        row.template_icon(icon_value=each, scale=_SCALE)
     known = inspection.facts(picture)
     if known is None:
         return
@@ -78,12 +83,14 @@ def _draw_cut(layout: bpy.types.UILayout, scene: bpy.types.Scene, here: Session)
         return
     if chosen.cut == "box":
         column.operator("glimpse3d.draw_box", icon="SELECT_SET")
-        corners = column.row(align=True)
-        for index, label in enumerate(("Left", "Top", "Right", "Bottom")):
-            corners.prop(chosen, "box", index=index, text=label[0], slider=True)
+        corners = column.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for index, side in enumerate(SIDES):
+            corners.prop(chosen, "box", index=index, text=side, slider=True)
     values = server_settings.chosen(scene, chosen.preset)
     if values is not None and hasattr(values, MATTE):
-        column.prop(values, MATTE, text="")
+        row = layout.split(factor=0.35)
+        row.label(text="Cut Out By")
+        row.prop(values, MATTE, text="")
     if here.cutouts.offered:
         _draw_preview(layout, here)
 
