@@ -9,6 +9,7 @@ live objects here: no ``from __future__ import annotations``.
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from ..scene import cutout
@@ -45,7 +46,7 @@ class DrawBox(bpy.types.Operator):
         self.former = (chosen.cut, tuple(chosen.box))
         self.start: tuple[float, float] | None = None
         context.window.cursor_modal_set("CROSSHAIR")
-        context.workspace.status_text_set("Drag a box around the subject.  Escape: leave it")
+        context.workspace.status_text_set(_("Drag a box around the subject; Escape leaves it"))
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
 

@@ -9,6 +9,7 @@ objects here: no ``from __future__ import annotations``.
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ImportHelper
 
 from .._vendor.glimpse3d.errors import BadFile
@@ -47,7 +48,8 @@ class ImportCameras(InObjectMode, ImportHelper, bpy.types.Operator):
             cameras.look_through(root.children[0], context.scene)
         for note in found.notes:
             self.report({"WARNING"}, note[:1].upper() + note[1:])
-        return f"{len(found.cameras)} cameras from {found.kind}"
+        text = _("{count} cameras from {kind}")
+        return text.format(count=len(found.cameras), kind=found.kind)
 
 
 def _entry(menu: bpy.types.Menu, context: bpy.types.Context) -> None:

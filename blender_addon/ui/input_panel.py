@@ -6,6 +6,7 @@ Owns what that panel shows. Must not change anything: drawing happens at any tim
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from ..scene import cutout
 from ..session import Session
@@ -78,7 +79,7 @@ def _draw_cut(layout: bpy.types.UILayout, scene: bpy.types.Scene, here: Session)
     if chosen.cut == "painted":
         row = column.row(align=True)
         row.operator("glimpse3d.paint_cutout", icon="BRUSH_DATA")
-        for name, title, _ in BRUSHES:
+        for name, title, __ in BRUSHES:
             row.operator("glimpse3d.cutout_brush", text=title).what = name
         return
     if chosen.cut == "box":
@@ -99,8 +100,8 @@ def _draw_preview(layout: bpy.types.UILayout, here: Session) -> None:
     preview = here.cutouts.preview
     if preview is not None:
         row = layout.row()
-        text = f"Queued, {preview.ahead} before it" if preview.ahead else "Cutting out"
-        row.progress(factor=preview.fraction, text=text)
+        text = words.queued(preview.ahead) if preview.ahead else _("Cutting out")
+        row.progress(factor=preview.fraction, text=text, translate=False)
         row.operator("glimpse3d.cancel_cutout", text="", icon="X")
     else:
         layout.operator("glimpse3d.preview_cutout", icon="IMAGE_ALPHA")

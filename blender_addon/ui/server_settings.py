@@ -77,7 +77,8 @@ def changed(scene: bpy.types.Scene, preset: str, backends: set[str]) -> dict[str
         (each, value)
         for each in fields
         if values.is_property_set(each.attribute) and (each.backend in backends or not each.backend)
-        if (value := getattr(values, each.attribute)) or not each.choices  # no choice has that number
+        if (value := getattr(values, each.attribute))
+        or not each.choices  # no choice has that number
     )
 
 
