@@ -112,6 +112,7 @@ SENTENCES = {
     "Raw, or linear as usual": "Roh oder wie üblich linear",
     "Usual View Transform": "Übliche Ansichtstransformation",
     "What is set again after Raw": "Was nach Raw wieder eingestellt wird",
+    "Glimpse3D: Import Cameras": "Glimpse3D: Kameras importieren",
     # Choices, and what was done
     "{count} cameras from {kind}": "{count} Kameras aus {kind}",
     "As Usual": "Wie üblich",
