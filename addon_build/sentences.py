@@ -35,6 +35,7 @@ KEYWORDS = ("text", "title", "confirm_text", "message", "heading")
 PROPERTY_KEYWORDS = ("name", "description")
 # Tables whose values, or keys, are shown.
 TABLES = {"STEPS": "values", "_STATES": "values", "START": "values", "PRESETS": "items"}
+TABLES |= {"MEANINGS": "values", "STAGES": "values", "EDGES": "values", "SIDES": "words"}
 TABLES |= {"OF_SERVER": "keys", "OF_EXTENSION": "keys", "_HINTS": "hints"}
 LABELS = ("bl_label", "bl_description")
 _PLAIN = re.compile(r"[^\W\d_]{2}")  # there is a word in it
@@ -54,7 +55,9 @@ def collected(folder: Path = ADDON) -> dict[str, str]:
 
 def in_source(source: str) -> Iterator[tuple[str, int]]:
     """The sentences of one file, with their lines."""
-    for node in ast.walk(ast.parse(source)):
+    tree = ast.parse(source)
+    tables = TABLES | dict.fromkeys(_named_items(tree), "items")
+    for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
             yield from _of_class(node)
         elif isinstance(node, ast.Call):
@@ -62,10 +65,21 @@ def in_source(source: str) -> Iterator[tuple[str, int]]:
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             names = [each.id for each in targets if isinstance(each, ast.Name)]
-            if names and names[0] in TABLES:
-                yield from _of_table(node.value, TABLES[names[0]])
+            if names and names[0] in tables:
+                yield from _of_table(node.value, tables[names[0]])
             elif names in (["hint"], ["needed"]):
                 yield from _sentences([node.value])
+
+
+def _named_items(tree: ast.Module) -> Iterator[str]:
+    """Tables of choices that a property names."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("EnumProperty"):
+            yield from (
+                each.value.id
+                for each in node.keywords
+                if each.arg == "items" and isinstance(each.value, ast.Name)
+            )
 
 
 def _of_class(node: ast.ClassDef) -> Iterator[tuple[str, int]]:
@@ -97,6 +111,8 @@ def _of_table(node: ast.expr, kind: str) -> Iterator[tuple[str, int]]:
     if kind in ("keys", "values") and isinstance(node, ast.Dict):
         rows = node.values if kind == "values" else [key for key in node.keys if key is not None]
         yield from _texts(rows)
+    elif kind == "words" and isinstance(node, ast.Tuple):
+        yield from _texts(node.elts)
     elif isinstance(node, ast.List | ast.Tuple):
         for row in node.elts:
             if isinstance(row, ast.Tuple):

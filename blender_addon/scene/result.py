@@ -95,6 +95,13 @@ def show(collection: bpy.types.Collection, what: str, scene: bpy.types.Scene) ->
     return [] if what == "mesh" else splats.prepare_cycles(scene)
 
 
+def shown(collection: bpy.types.Collection) -> str:
+    """Which of ``SHOWN`` renders show; empty if none."""
+    parts = [_part(collection, part) for part in ("mesh", "splats")]
+    seen = [each is not None and not each.hide_render for each in parts]
+    return "both" if all(seen) else "mesh" if seen[0] else "splats" if seen[1] else ""
+
+
 def stand_at(collection: bpy.types.Collection, location: Vector) -> None:
     """Put a result somewhere else, its lowest point on ``location``."""
     if (foot := _part(collection, "foot")) is not None:

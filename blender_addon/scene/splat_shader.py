@@ -136,8 +136,7 @@ void main() {{
 _SPLAT_FRAGMENT = """
 void main() {
   float alpha = min(color.a * exp(-0.5 * dot(offset, offset)), 0.999);
-  if (alpha < 1.0 / 255.0) { discard; }
-  if (gl_FragCoord.z > texelFetch(behind, ivec2(gl_FragCoord.xy), 0).r) { discard; }
+  alpha *= step(1.0 / 255.0, alpha);  // to discard it takes longer than to add nothing
   result = vec4(color.rgb * alpha, alpha);
 }
 """
@@ -181,7 +180,7 @@ def compile_shaders() -> Shaders:
     splat = gpu.types.GPUShaderCreateInfo()
     splat.typedef_source(_VIEW)
     splat.uniform_buf(0, "View", "view")
-    for slot, name in enumerate(("splats", "order", "higher", "behind")):
+    for slot, name in enumerate(("splats", "order", "higher")):
         splat.sampler(slot, "FLOAT_2D", name)
     splat.vertex_in(0, "VEC2", "corner")
     passed = gpu.types.GPUStageInterfaceInfo("glimpse3d_splat")

@@ -7,10 +7,10 @@ and British in spelling. ``python addon_build/sentences.py`` tells what a langua
 
 from __future__ import annotations
 
-from . import german, german_pictures, german_splats
+from . import german, german_meanings, german_pictures, german_splats
 
 # Locales -> the files with their sentences.
-LANGUAGES = {german.LOCALES: (german, german_pictures, german_splats)}
+LANGUAGES = {german.LOCALES: (german, german_meanings, german_pictures, german_splats)}
 # Buttons are looked up as operators, all else without a context.
 CONTEXTS = ("*", "Operator")
 

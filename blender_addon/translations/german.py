@@ -284,4 +284,21 @@ SENTENCES = {
     "The texture in the GLB is not a picture": "Die Textur in der GLB-Datei ist kein Bild",
     "Fetch it again": "Noch einmal holen",
     "Check the path": "Den Pfad prüfen",
+    # With names and numbers
+    "Fetch Weights ({size})": "Gewichte laden ({size})",
+    "Go On Fetching ({size})": "Weiter laden ({size})",
+    "{name} needs its weights first, once": "{name} braucht erst seine Gewichte, einmal",
+    "{name} cannot run on this server yet": "{name} kann auf diesem Server noch nicht laufen",
+    "Fetching the weights of {name}": "Lädt die Gewichte von {name}",
+    "Goes on when its server, last at {address}, is connected":
+        "Geht weiter, wenn sein Server, zuletzt {address}, verbunden ist",
+    "Delete {name} and its files?": "{name} und seine Dateien löschen?",
+    "{size} from {source}, licence {licence}, kept on {place}":
+        "{size} von {source}, Lizenz {licence}, kommt auf {place}",
+    "{size}, the rest of {whole}, from {source}, licence {licence}, kept on {place}":
+        "{size}, der Rest von {whole}, von {source}, Lizenz {licence}, kommt auf {place}",
+    "this machine": "diesen Rechner",
+    "the server at {address}": "den Server {address}",
+    "at {address}": "auf {address}",
+    "seed {number}": "Startwert {number}",
 }  # fmt: skip

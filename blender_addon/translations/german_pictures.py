@@ -62,8 +62,6 @@ SENTENCES = {
     "Draw a box around the subject in the Image Editor; Escape leaves it as it was":
         "Im Bildeditor einen Kasten um das Motiv ziehen; Escape lässt ihn, wie er war",
     "Draw Box": "Kasten ziehen",
-    "Open the picture in an Image Editor, and press it there":
-        "Das Bild in einem Bildeditor öffnen und dort drücken",
     "Have the server cut the subject out, and nothing more; takes seconds":
         "Den Server das Motiv freistellen lassen, sonst nichts; dauert Sekunden",
     "Preview Cut-out": "Freistellung ansehen",
@@ -204,4 +202,36 @@ SENTENCES = {
     "Cameras (transforms.json/COLMAP)": "Kameras (transforms.json/COLMAP)",
     "No file was chosen": "Es wurde keine Datei gewählt",
     "Choose transforms.json or a COLMAP model": "transforms.json oder ein COLMAP-Modell wählen",
+    # Choices
+    "Open an Image Editor first: that is where you draw":
+        "Erst einen Bildeditor öffnen: dort wird gezeichnet",
+    "Drag a box around the subject; Escape leaves it":
+        "Einen Rahmen um das Motiv ziehen; Escape lässt alles, wie es war",
+    "Erase": "Radieren",
+    "Erase the background": "Den Hintergrund ausradieren",
+    "Restore": "Zurückholen",
+    "Bring back what was erased": "Ausradiertes zurückholen",
+    "Left": "Links",
+    "Top": "Oben",
+    "Right": "Rechts",
+    "Bottom": "Unten",
+    "Cut Out By": "Freistellen mit",
+    "Automatic": "Automatisch",
+    "The server finds the subject": "Der Server findet das Motiv",
+    "The server finds the subject inside a box that you draw":
+        "Der Server findet das Motiv in einem Rahmen, den Sie ziehen",
+    "Painted": "Gemalt",
+    "You erase the background with Blender's own brushes":
+        "Sie radieren den Hintergrund mit Blenders Pinseln aus",
+    "On the 3D Cursor": "Auf dem 3D-Cursor",
+    "The object's lowest point rests on the 3D cursor":
+        "Der tiefste Punkt des Objekts ruht auf dem 3D-Cursor",
+    "On the Floor": "Auf dem Boden",
+    "Below the 3D cursor, at height 0": "Unter dem 3D-Cursor, auf Höhe 0",
+    "Mesh": "Mesh",
+    "Show the mesh alone": "Nur das Mesh zeigen",
+    "Show the splats alone": "Nur die Splats zeigen",
+    "Both": "Beide",
+    "Show both, in the same place": "Beide zeigen, am selben Ort",
+    "What of the result is shown": "Was vom Ergebnis zu sehen ist",
 }  # fmt: skip

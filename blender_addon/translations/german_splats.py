@@ -112,4 +112,64 @@ SENTENCES = {
     "Raw, or linear as usual": "Roh oder wie üblich linear",
     "Usual View Transform": "Übliche Ansichtstransformation",
     "What is set again after Raw": "Was nach Raw wieder eingestellt wird",
+    "Glimpse3D: Import Cameras": "Glimpse3D: Kameras importieren",
+    # Choices, and what was done
+    "{count} cameras from {kind}": "{count} Kameras aus {kind}",
+    "As Usual": "Wie üblich",
+    "What the file says of itself, else what its kind has by custom":
+        "Was die Datei von sich sagt, sonst was bei ihrer Art Brauch ist",
+    "Y Down": "Y nach unten",
+    "Right, down, forward: trainers, COLMAP": "Rechts, unten, vorn: Trainer, COLMAP",
+    "Y Up": "Y nach oben",
+    "Right, up, back: glTF, SPZ, OpenGL": "Rechts, oben, hinten: glTF, SPZ, OpenGL",
+    "Z Up": "Z nach oben",
+    "Right, forward, up: Blender's own": "Rechts, vorn, oben: Blenders eigene",
+    "PLY (.ply)": "PLY (.ply)",
+    "Exact; every program for splats reads it": "Genau; jedes Programm für Splats liest es",
+    "Compressed PLY (.compressed.ply)": "Komprimiertes PLY (.compressed.ply)",
+    "SuperSplat's; a quarter of the size": "Das von SuperSplat; ein Viertel so groß",
+    "SPZ (.spz)": "SPZ (.spz)",
+    "Niantic's; a sixth of the size": "Das von Niantic; ein Sechstel so groß",
+    "Splat (.splat)": "Splat (.splat)",
+    "For web viewers; without view-dependent colour":
+        "Für Betrachter im Web; ohne blickabhängige Farbe",
+    "glTF (.glb)": "glTF (.glb)",
+    "KHR_gaussian_splatting; exact": "KHR_gaussian_splatting; genau",
+    "{name}: {kind}, {count} splats, degree {degree}":
+        "{name}: {kind}, {count} Splats, Grad {degree}",
+    "{count} splats written to {name}": "{count} Splats in {name} geschrieben",
+    "Opacity": "Deckkraft",
+    "How much light a splat stops in its middle, 0 to 1":
+        "Wie viel Licht ein Splat in seiner Mitte aufhält, 0 bis 1",
+    "Size": "Größe",
+    "The longest standard deviation, metres": "Die längste Standardabweichung, Meter",
+    "How far the colour is from the chosen one, 0 to 1":
+        "Wie weit die Farbe von der gewählten entfernt ist, 0 bis 1",
+    "Select them, to be seen and edited in Edit Mode":
+        "Sie auswählen, im Bearbeitungsmodus zu sehen und zu ändern",
+    "Remove them": "Sie entfernen",
+    "{name}: {kept} of {count} splats kept": "{name}: {kept} von {count} Splats behalten",
+    "Transform applied to {count} objects": "Transformation auf {count} Objekte angewendet",
+    "{count} splats selected: see them in Edit Mode":
+        "{count} Splats ausgewählt: im Bearbeitungsmodus zu sehen",
+    "{name}: {count} too faint to be seen": "{name}: {count} zu schwach, um gesehen zu werden",
+    "{name}: {count} far from all others": "{name}: {count} weit weg von allen anderen",
+    "{name}: {count} far larger than all others": "{name}: {count} viel größer als alle anderen",
+    "{count} splats in {name}": "{count} Splats in {name}",
+    "{count} splats cover {name}": "{count} Splats bedecken {name}",
+    "{count} objects upgraded": "{count} Objekte erneuert",
+    "View transform: {name}": "Ansichtstransformation: {name}",
+    "{count} splats in {objects} objects, degree {degree}":
+        "{count} Splats in {objects} Objekten, Grad {degree}",
+    "Usual Colours": "Übliche Farben",
+    "Raw Colours": "Rohe Farben",
+    "{count} splats, degree {degree}": "{count} Splats, Grad {degree}",
+    "The viewport shows the first {count}": "Die Ansicht zeigt die ersten {count}",
+    "The box of an object, turned and scaled with it; a cube for an empty":
+        "Der Quader eines Objekts, mit ihm gedreht und skaliert; ein Würfel bei einem Empty",
+    "Sphere": "Kugel",
+    "The ball, or ellipsoid, within the box of an object":
+        "Die Kugel oder das Ellipsoid im Quader eines Objekts",
+    "Collection": "Sammlung",
+    "The boxes of all objects of a collection": "Die Quader aller Objekte einer Sammlung",
 }  # fmt: skip

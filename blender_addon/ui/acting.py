@@ -7,7 +7,6 @@ Owns that frame. Must not know any single operator. Annotations must be live obj
 from typing import TYPE_CHECKING, Protocol
 
 import bpy
-from bpy.app.translations import pgettext_rpt as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -15,7 +14,7 @@ from .._vendor.inference_server.errors import WireError
 from ..history import Coded, Job
 from ..jobs import from_disk
 from ..session import Session
-from .words import sentence
+from .words import told
 
 Outcome = set[str]
 DONE, NOT_DONE = {"FINISHED"}, {"CANCELLED"}
@@ -38,8 +37,8 @@ class Polled(Protocol):
 
 def refuse(operator: Reporting, problem: Coded) -> Outcome:
     """One report, with its hint; nothing happened."""
-    text = "; ".join(_in_language(each) for each in (problem.message, problem.hint) if each)
-    operator.report({"ERROR"}, text[:1].upper() + text[1:])
+    first, *rest = told(problem)
+    operator.report({"ERROR"}, "; ".join([first, *(each[:1].lower() + each[1:] for each in rest)]))
     return NOT_DONE
 
 
@@ -50,13 +49,6 @@ def needs_server(operator: type[Polled]) -> bool:
         return True
     operator.poll_message_set("Connect to a server first")
     return False
-
-
-def _in_language(clause: str) -> str:
-    """In the user's language, where it is known there: as the sentence that panels show."""
-    whole = sentence(clause)
-    translated = _(whole)
-    return clause if translated == whole else translated
 
 
 def chosen_job(context: bpy.types.Context, identity: str = "") -> Job | None:

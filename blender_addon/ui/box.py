@@ -9,10 +9,13 @@ live objects here: no ``from __future__ import annotations``.
 from typing import Any
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from ..scene import cutout
 from .acting import NOT_DONE, Outcome
+from .asking import chosen_picture
+from .cutout_operators import editor
 
 COLOR = (1.0, 0.6, 0.1, 1.0)
 LINE = 2.0  # pixels
@@ -29,20 +32,34 @@ class DrawBox(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a picture to draw on."""
-        area = context.area
-        cls.poll_message_set("Open the picture in an Image Editor, and press it there")
-        is_editor = area is not None and area.type == "IMAGE_EDITOR"
-        return is_editor and cutout.picture_of(area.spaces.active.image) is not None
+        if chosen_picture(context) is None:
+            cls.poll_message_set("Choose a picture first")
+            return False
+        cls.poll_message_set("Open an Image Editor first: that is where you draw")
+        return editor(context) is not None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
-        """Wait for the mouse."""
+        """Wait for the mouse, in an Image Editor that shows the picture."""
+        if context.area is None or context.area.type != "IMAGE_EDITOR":
+            return self._invoke_there(context)
         chosen = context.scene.glimpse3d
         self.former = (chosen.cut, tuple(chosen.box))
         self.start: tuple[float, float] | None = None
         context.window.cursor_modal_set("CROSSHAIR")
-        context.workspace.status_text_set("Drag a box around the subject.  Escape: leave it")
+        context.workspace.status_text_set(_("Drag a box around the subject; Escape leaves it"))
         context.window_manager.modal_handler_add(self)
         return {"RUNNING_MODAL"}
+
+    def _invoke_there(self, context: bpy.types.Context) -> Outcome:
+        area, picture = editor(context), chosen_picture(context)
+        if area is not None:
+            if cutout.picture_of(area.spaces.active.image) != picture:
+                area.spaces.active.image = picture
+            area.spaces.active.ui_mode = "VIEW"
+            region = next(each for each in area.regions if each.type == "WINDOW")
+            with context.temp_override(area=area, region=region):
+                bpy.ops.glimpse3d.draw_box("INVOKE_DEFAULT")
+        return NOT_DONE  # the one that was called goes on
 
     def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
         """From press to release."""

@@ -9,11 +9,13 @@ objects here: no ``from __future__ import annotations``.
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ImportHelper
 
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import camera_sets
 from ..scene import camera_import, cameras
+from .acting import Outcome
 from .splat_files import AXES
 from .splat_operators import InObjectMode, select_only
 
@@ -33,6 +35,12 @@ class ImportCameras(InObjectMode, ImportHelper, bpy.types.Operator):
         description="Which way is up in the file: Z for JSON and Y down for COLMAP, as usual",
     )  # fmt: skip
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
+        """What was dropped is known already."""
+        if self.filepath:
+            return self.execute(context)
+        return super().invoke(context, event)
+
     def act(self, context: bpy.types.Context) -> str:
         """One empty carries them all."""
         if not self.filepath:
@@ -47,7 +55,22 @@ class ImportCameras(InObjectMode, ImportHelper, bpy.types.Operator):
             cameras.look_through(root.children[0], context.scene)
         for note in found.notes:
             self.report({"WARNING"}, note[:1].upper() + note[1:])
-        return f"{len(found.cameras)} cameras from {found.kind}"
+        text = _("{count} cameras from {kind}")
+        return text.format(count=len(found.cameras), kind=found.kind)
+
+
+class GLIMPSE3D_FH_cameras(bpy.types.FileHandler):  # noqa: N801  Blender wants such names
+    """A transforms.json dropped on a 3D view."""
+
+    bl_idname = "GLIMPSE3D_FH_cameras"
+    bl_label = "Glimpse3D: Import Cameras"
+    bl_import_operator = ImportCameras.bl_idname
+    bl_file_extensions = ".json"
+
+    @classmethod
+    def poll_drop(cls, context: bpy.types.Context) -> bool:
+        """Where objects stand."""
+        return context.area is not None and context.area.type == "VIEW_3D"
 
 
 def _entry(menu: bpy.types.Menu, context: bpy.types.Context) -> None:
@@ -64,4 +87,4 @@ def remove_menus() -> None:
     bpy.types.TOPBAR_MT_file_import.remove(_entry)
 
 
-CLASSES = (ImportCameras,)
+CLASSES = (ImportCameras, GLIMPSE3D_FH_cameras)

@@ -110,11 +110,11 @@ class PaintCutout(bpy.types.Operator):
             cls.poll_message_set("Choose a picture first")
             return False
         cls.poll_message_set("Open an Image Editor first: that is where you paint")
-        return _editor(context) is not None
+        return editor(context) is not None
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Copy it, and make the editor ready."""
-        picture, area = chosen_picture(context), _editor(context)
+        picture, area = chosen_picture(context), editor(context)
         if picture is None or area is None:  # a script that does not ask ``poll``
             return NOT_DONE
         try:
@@ -131,7 +131,7 @@ class PaintCutout(bpy.types.Operator):
         return DONE
 
 
-def _editor(context: bpy.types.Context) -> bpy.types.Area | None:
+def editor(context: bpy.types.Context) -> bpy.types.Area | None:
     """This Image Editor, else one of the window."""
     if context.area is not None and context.area.type == "IMAGE_EDITOR":
         return context.area
@@ -152,13 +152,13 @@ class CutoutBrush(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where it can be used."""
         cls.poll_message_set("Press Paint first, and use it in the Image Editor")
-        area = _editor(context)
+        area = editor(context)
         return area is not None and area.spaces.active.mode == "PAINT"
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Take it."""
         try:
-            with context.temp_override(area=_editor(context)):
+            with context.temp_override(area=editor(context)):
                 brushes.take(context, self.what)
         except Glimpse3DError as error:
             return refuse(self, error)

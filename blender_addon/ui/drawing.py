@@ -37,9 +37,10 @@ def draw_problem(
 ) -> None:
     """What went wrong, what to do, and the button that does it."""
     box = layout.box()
-    draw_text(box, words.sentence(problem.message), "ERROR")
-    if problem.hint:
-        draw_text(box, words.sentence(problem.hint), "BLANK1")
+    icon = "ERROR"
+    for line in words.told(problem):
+        draw_text(box, line, icon)
+        icon = "BLANK1"
     if (button := buttons.get(problem.code)) is not None:
         pressed = box.operator(button.operator, text=button.text)
         if job:

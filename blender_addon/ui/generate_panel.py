@@ -6,6 +6,7 @@ Owns what that panel shows. Must not change anything: drawing happens at any tim
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from ..schema import Field
 from ..session import Session
@@ -93,7 +94,7 @@ def _draw_method(layout: bpy.types.UILayout, chosen: str, used: str, here: Sessi
     methods = here.weights.methods
     if methods:
         titles = {each.name: each.title for each in methods}
-        row = layout.row()
+        row = layout.split(factor=0.25)  # a method's title is long
         row.label(text="Method")
         row.menu("GLIMPSE3D_MT_methods", text=titles.get(used, used or "Usual"))
     newest = here.book.jobs[:1]
@@ -111,21 +112,29 @@ def _draw_method(layout: bpy.types.UILayout, chosen: str, used: str, here: Sessi
 def _draw_want(box: bpy.types.UILayout, want: Want, here: Session) -> None:
     """The question before a download; then how it goes."""
     if want.lacks:
-        draw_text(box, f"{want.title} cannot run on this server yet", "ERROR")
+        text = _("{name} cannot run on this server yet").format(name=want.title)
+        draw_text(box, text, "ERROR")
         draw_text(box, words.sentence(want.lacks), "BLANK1")
         return
     fetch = here.weights.fetch
     if fetch is not None and fetch.backend == want.backend:
-        draw_text(box, f"Fetching the weights of {want.title}", "IMPORT")
+        text = _("Fetching the weights of {name}").format(name=want.title)
+        draw_text(box, text, "IMPORT")
         row = box.row()
         row.progress(factor=fetch.fraction, text=words.fetching(fetch))
         row.operator("glimpse3d.cancel_fetch", text="", icon="X")
         return
-    draw_text(box, f"{want.title} needs its weights first, once", "INFO")
+    text = _("{name} needs its weights first, once").format(name=want.title)
+    draw_text(box, text, "INFO")
     draw_text(box, words.about_weights(want, here), "BLANK1")
-    verb = "Fetch Weights" if want.left == want.bytes else "Go On Fetching"
-    text = f"{verb} ({words.size(want.left)})"
-    box.operator("glimpse3d.fetch_weights", text=text, icon="IMPORT").backend = want.backend
+    text = _("Fetch Weights ({size})")
+    if want.left != want.bytes:
+        text = _("Go On Fetching ({size})")
+    pressed = box.operator(
+        "glimpse3d.fetch_weights", text=text.format(size=words.size(want.left)), icon="IMPORT",
+        translate=False,
+    )  # fmt: skip
+    pressed.backend = want.backend
 
 
 CLASSES = (

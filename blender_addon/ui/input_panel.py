@@ -6,6 +6,7 @@ Owns what that panel shows. Must not change anything: drawing happens at any tim
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from ..scene import cutout
 from ..session import Session
@@ -22,6 +23,7 @@ SOURCES = (
     ("glimpse3d.take_clipboard", "PASTEDOWN"),
 )
 MATTE = "matte"
+SIDES = ("Left", "Top", "Right", "Bottom")
 _SCALE = 5.0  # of a thumbnail
 
 
@@ -41,17 +43,21 @@ class _InputPanel(SidebarPanel):
         for operator, icon in SOURCES:
             row.operator(operator, text="", icon=icon)
         if picture is not None:
-            _draw_pictures(layout, picture)
+            _draw_pictures(layout, picture, here.cutouts.preview is not None)
         _draw_cut(layout, context.scene, here)
 
 
-def _draw_pictures(layout: bpy.types.UILayout, picture: bpy.types.Image) -> None:
-    """The picture, its cut-out beside it, and what is wrong with either."""
+def _draw_pictures(layout: bpy.types.UILayout, picture: bpy.types.Image, waits: bool) -> None:
+    """The picture, its cut-out beside it or the place for it, and what is wrong with either."""
     cut = cutout.preview_of(picture)
+    icons = [layout.icon(picture)]
+    if cut is not None:
+        icons.append(layout.icon(cut))
+    elif waits:  # an icon that comes anew would be taken for the progress bar below the pointer
+        icons.append(0)
     row = layout.row()
-    for each in (picture, cut):
-        if each is not None:
-            row.template_icon(icon_value=layout.icon(each), scale=_SCALE)
+    for each in icons:
+        row.template_icon(icon_value=each, scale=_SCALE)
     known = inspection.facts(picture)
     if known is None:
         return
@@ -73,17 +79,19 @@ def _draw_cut(layout: bpy.types.UILayout, scene: bpy.types.Scene, here: Session)
     if chosen.cut == "painted":
         row = column.row(align=True)
         row.operator("glimpse3d.paint_cutout", icon="BRUSH_DATA")
-        for name, title, _ in BRUSHES:
+        for name, title, __ in BRUSHES:
             row.operator("glimpse3d.cutout_brush", text=title).what = name
         return
     if chosen.cut == "box":
         column.operator("glimpse3d.draw_box", icon="SELECT_SET")
-        corners = column.row(align=True)
-        for index, label in enumerate(("Left", "Top", "Right", "Bottom")):
-            corners.prop(chosen, "box", index=index, text=label[0], slider=True)
+        corners = column.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
+        for index, side in enumerate(SIDES):
+            corners.prop(chosen, "box", index=index, text=side, slider=True)
     values = server_settings.chosen(scene, chosen.preset)
     if values is not None and hasattr(values, MATTE):
-        column.prop(values, MATTE, text="")
+        row = layout.split(factor=0.35)
+        row.label(text="Cut Out By")
+        row.prop(values, MATTE, text="")
     if here.cutouts.offered:
         _draw_preview(layout, here)
 
@@ -92,8 +100,8 @@ def _draw_preview(layout: bpy.types.UILayout, here: Session) -> None:
     preview = here.cutouts.preview
     if preview is not None:
         row = layout.row()
-        text = f"Queued, {preview.ahead} before it" if preview.ahead else "Cutting out"
-        row.progress(factor=preview.fraction, text=text)
+        text = words.queued(preview.ahead) if preview.ahead else _("Cutting out")
+        row.progress(factor=preview.fraction, text=text, translate=False)
         row.operator("glimpse3d.cancel_cutout", text="", icon="X")
     else:
         layout.operator("glimpse3d.preview_cutout", icon="IMAGE_ALPHA")

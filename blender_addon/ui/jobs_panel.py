@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from ..history import Job
@@ -20,14 +21,15 @@ from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
     """A job under way: how far it is, how it looks, and how to stop it."""
     row = box.row()
-    row.label(text=job.name, icon=words.ICONS[job.state])
+    row.label(text=job.name, icon=words.ICONS[job.state], translate=False)
     if job.state == "importing":
         row.operator("glimpse3d.import_result", text="Import").job = job.id
     row.operator("glimpse3d.cancel", text="", icon="X").job = job.id
     if job.server.key != here.server_key and job.state == "interrupted":
-        draw_text(box, f"Goes on when its server, last at {job.server.address}, is connected")
+        text = _("Goes on when its server, last at {address}, is connected")
+        draw_text(box, text.format(address=job.server.address))
         return
-    box.progress(factor=job.fraction, text=words.job(job, time.time()))
+    box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
     if job.state == "running" and job.note:
         box.label(text=words.sentence(job.note[:80]))
     if icon := pulse.preview_icon(job):
@@ -39,7 +41,8 @@ def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
     if job.state not in ("done", "failed"):
         return
     row = layout.row()
-    row.label(text=f"{job.name}: {words.job(job)}", icon=words.ICONS[job.state])
+    text = f"{job.name}: {words.job(job)}"
+    row.label(text=text, icon=words.ICONS[job.state], translate=False)
     if job.state == "done":
         row.operator("glimpse3d.import_result", text="Import").job = job.id
     if words.waits_for_weights(job) and here.weights.wanted(str(job.settings.get("reconstructor"))):
@@ -61,9 +64,9 @@ class GLIMPSE3D_UL_jobs(bpy.types.UIList):  # noqa: N801  Blender wants such nam
         job = here.book.get(item.name) if here is not None else None
         if job is not None:
             row = layout.row()
-            row.label(text=job.name, icon=words.ICONS[job.state])
-            row.label(text=words.job(job))
-            row.label(text=words.age(time.time() - job.created))
+            row.label(text=job.name, icon=words.ICONS[job.state], translate=False)
+            row.label(text=words.job(job), translate=False)
+            row.label(text=words.age(time.time() - job.created), translate=False)
 
 
 class _JobsPanel(SidebarPanel):

@@ -9,6 +9,7 @@ objects here: no ``from __future__ import annotations``.
 import json
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import BadImage, InvalidSettings
@@ -140,7 +141,7 @@ class RemoveJob(OnJob, bpy.types.Operator):
         job = chosen_job(context, self.job)
         return context.window_manager.invoke_confirm(
             self, event, title="Remove Job", confirm_text="Remove",
-            message=f"Delete {job.name if job else 'the job'} and its files?",
+            message=_("Delete {name} and its files?").format(name=job.name if job else "?"),
         )  # fmt: skip
 
     def act_on(self, context: bpy.types.Context, here: Session, job: Job) -> None:

@@ -84,6 +84,7 @@ class TakeRender(_TakePicture, bpy.types.Operator):
         found = sources.render_result()
         if found is None:  # a script that does not ask ``poll``
             raise BadImage("nothing was rendered yet", "render a picture first")
+        image.png_bytes(found, context.scene)  # Blender has it before the first render, too
         return found
 
 

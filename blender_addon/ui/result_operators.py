@@ -65,6 +65,13 @@ def select(context: bpy.types.Context, collection: bpy.types.Collection) -> None
         layer.objects.active = foot
 
 
+SHOWN = (
+    ("mesh", "Mesh", "Show the mesh alone"),
+    ("splats", "Splats", "Show the splats alone"),
+    ("both", "Both", "Show both, in the same place"),
+)
+
+
 class ShowParts(bpy.types.Operator):
     """Show the mesh, the splats or both of this result, in the viewport and in renders"""
 
@@ -73,7 +80,7 @@ class ShowParts(bpy.types.Operator):
     bl_options = {"REGISTER", "UNDO"}
 
     what: bpy.props.EnumProperty(
-        items=[(name, name.capitalize(), f"Show {name}") for name in result.SHOWN], name="Show"
+        items=SHOWN, name="Show", description="What of the result is shown"
     )
 
     @classmethod

@@ -10,7 +10,7 @@ import bpy
 from ..scene import result
 from ..session import Session
 from .drawing import SidebarPanel, in_editor
-from .result_operators import chosen_result
+from .result_operators import SHOWN, chosen_result
 
 
 class _ResultPanel(SidebarPanel):
@@ -25,8 +25,10 @@ class _ResultPanel(SidebarPanel):
         """What is shown of it, where it stands, and its cameras."""
         layout = self.layout
         row = layout.row(align=True)
-        for what in result.SHOWN:
-            row.operator("glimpse3d.show_parts", text=what.capitalize()).what = what
+        shown = result.shown(chosen_result(context))
+        for what, title, __ in SHOWN:
+            button = row.operator("glimpse3d.show_parts", text=title, depress=what == shown)
+            button.what = what
         row = layout.row(align=True)
         row.prop(context.scene.glimpse3d, "place", text="")
         row.operator("glimpse3d.stand_result")

@@ -13,6 +13,7 @@ import bpy
 from .. import pulse, schema
 
 PROPERTY = "glimpse3d_settings"
+_EXACT = 2**24  # up to here every whole number is a 32-bit float
 
 
 class _Made:
@@ -73,9 +74,11 @@ def changed(scene: bpy.types.Scene, preset: str, backends: set[str]) -> dict[str
     if values is None:
         return {}
     return schema.request(
-        (each, getattr(values, each.attribute))
+        (each, value)
         for each in fields
         if values.is_property_set(each.attribute) and (each.backend in backends or not each.backend)
+        if (value := getattr(values, each.attribute))
+        or not each.choices  # no choice has that number
     )
 
 
@@ -117,12 +120,25 @@ def _property(field: schema.Field) -> Any:
         return bpy.props.FloatProperty(**about, min=field.low, max=field.high, precision=3)
     if not field.choices:
         return bpy.props.StringProperty(**about)
-    # Files keep a choice by its number, so that must not change when others are added.
     items = [
-        (each.name, each.title, _sentence(each.when), zlib.crc32(each.name.encode()) >> 1)
-        for each in field.choices
+        (each.name, each.title, _sentence(each.when), number)
+        for each, number in zip(field.choices, _numbers(field.choices), strict=True)
     ]
     return bpy.props.EnumProperty(**{**about, "items": items})
+
+
+def _numbers(choices: tuple[schema.Choice, ...]) -> list[int]:
+    """A number for each choice, by its name: files keep it, so others must not change it.
+
+    Blender's menus carry it as a 32-bit float, so it has to fit into its 24 bits.
+    """
+    found: list[int] = []
+    for each in choices:
+        number = zlib.crc32(each.name.encode()) % _EXACT
+        while number in found:
+            number = (number + 1) % _EXACT
+        found.append(number)
+    return found
 
 
 def _sentence(text: str) -> str:

@@ -9,6 +9,7 @@ objects here: no ``from __future__ import annotations``.
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .._vendor.glimpse3d.errors import Glimpse3DError, OutputFailed
@@ -87,9 +88,10 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         for note in (*contents.repairs.in_words(), *contents.notes):
             self.report({"WARNING"}, f"{path.name}: {note}")
         degree = contents.cloud.sh_degree
-        self.report(
-            {"INFO"}, f"{path.name}: {contents.kind}, {len(contents.cloud)} splats, degree {degree}"
+        text = _("{name}: {kind}, {count} splats, degree {degree}").format(
+            name=path.name, kind=contents.kind, count=len(contents.cloud), degree=degree
         )
+        self.report({"INFO"}, text)
         return thing
 
 
@@ -146,7 +148,7 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
             raise OutputFailed(
                 f"{path} cannot be written: {error.strerror}", "choose another folder"
             ) from error
-        return f"{len(cloud)} splats written to {path.name}"
+        return _("{count} splats written to {name}").format(count=len(cloud), name=path.name)
 
 
 def _by_length() -> list[tuple[str, str, str]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 
 from .._vendor.glimpse3d import cloud_edits
 from .._vendor.glimpse3d.errors import Glimpse3DError, InvalidData
@@ -97,7 +98,8 @@ class OnSplats(InObjectMode):
             results.append((thing, cloud, self.edited(thing, cloud)))
         for thing, cloud, result in results:
             splat_edits.replace(thing, result)
-            told.append(f"{thing.name}: {len(result)} of {len(cloud)} splats kept")
+            text = _("{name}: {kept} of {count} splats kept")
+            told.append(text.format(name=thing.name, kept=len(result), count=len(cloud)))
         return "; ".join(told)
 
 
@@ -111,7 +113,7 @@ class ApplyTransform(OnSplats, bpy.types.Operator):
         """What they look like in the world does not change, children stay where they are."""
         chosen = chosen_splats(context)
         splat_edits.apply_transforms(chosen)
-        return f"Transform applied to {len(chosen)} objects"
+        return _("Transform applied to {count} objects").format(count=len(chosen))
 
 
 class Crop(OnSplats, bpy.types.Operator):
@@ -198,7 +200,7 @@ class Select(OnSplats, bpy.types.Operator):
         if self.action == "REMOVE":
             return super().act(context)
         total = splat_edits.select(chosen_splats(context), self._measure())
-        return f"{total} splats selected: see them in Edit Mode"
+        return _("{count} splats selected: see them in Edit Mode").format(count=total)
 
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
         """Without them."""
@@ -219,8 +221,13 @@ class Sanitise(OnSplats, bpy.types.Operator):
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
         """And tell what was found."""
         kept, removed = cloud_edits.clean(cloud, self.reach)
-        for words in removed.in_words():
-            self.report({"INFO"}, f"{thing.name}: {words}")
+        for count, text in (
+            (removed.faint, _("{name}: {count} too faint to be seen")),
+            (removed.far, _("{name}: {count} far from all others")),
+            (removed.huge, _("{name}: {count} far larger than all others")),
+        ):
+            if count:
+                self.report({"INFO"}, text.format(name=thing.name, count=count))
         return kept
 
 
@@ -258,7 +265,7 @@ class Merge(OnSplats, bpy.types.Operator):
         """The others are removed."""
         active, *others = chosen_splats(context)
         total = splat_edits.merge(active, others)
-        return f"{total} splats in {active.name}"
+        return _("{count} splats in {name}").format(count=total, name=active.name)
 
 
 class FromMesh(InObjectMode, bpy.types.Operator):
@@ -288,7 +295,7 @@ class FromMesh(InObjectMode, bpy.types.Operator):
         made = splats.add_cloud(cloud, collection, f"{source.name} splats")
         splats.prepare_cycles(context.scene)
         select_only(context, [made])
-        return f"{len(cloud)} splats cover {source.name}"
+        return _("{count} splats cover {name}").format(count=len(cloud), name=source.name)
 
 
 class Upgrade(OnSplats, bpy.types.Operator):
@@ -309,7 +316,7 @@ class Upgrade(OnSplats, bpy.types.Operator):
         """Each that needs it; a native one is a new object in the old one's place."""
         old = [each for each in chosen_splats(context) if not splat_display.is_current(each)]
         select_only(context, [splats.upgrade(each) for each in old])
-        return f"{len(old)} objects upgraded"
+        return _("{count} objects upgraded").format(count=len(old))
 
 
 class RawColors(OnSplats, bpy.types.Operator):
@@ -328,7 +335,7 @@ class RawColors(OnSplats, bpy.types.Operator):
         if view.view_transform != "Raw":
             choices.usual_view = view.view_transform
         view.view_transform = "Raw" if self.on else choices.usual_view
-        return f"View transform: {view.view_transform}"
+        return _("View transform: {name}").format(name=view.view_transform)
 
 
 def edits() -> Iterator[str]:

@@ -6,6 +6,7 @@ Owns what is drawn, and where. Must not change anything: drawing happens at any 
 from __future__ import annotations
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from ..scene import splat_data, splat_display, splat_overlay, splat_shader
 from .splat_operators import chosen_splats, edits
@@ -38,12 +39,17 @@ class GLIMPSE3D_PT_view_splats(bpy.types.Panel):  # noqa: N801  Blender wants su
 def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> None:
     data = chosen[0].data
     box = layout.box().column(align=True)
-    box.label(text=chosen[0].name, icon="POINTCLOUD_DATA")
+    box.label(text=chosen[0].name, icon="POINTCLOUD_DATA", translate=False)
     count = sum(splat_data.count(each.data) for each in chosen)
-    among = f" in {len(chosen)} objects" if len(chosen) > 1 else ""
-    box.label(text=f"{count:,} splats{among}, degree {splat_data.degree(data)}")
+    text = _("{count} splats in {objects} objects, degree {degree}")
+    if len(chosen) == 1:
+        text = _("{count} splats, degree {degree}")
+    degree = splat_data.degree(data)
+    text = text.format(count=f"{count:,}", objects=len(chosen), degree=degree)
+    box.label(text=text, translate=False)
     if count > splat_shader.MOST:
-        box.label(text=f"The viewport shows the first {splat_shader.MOST:,}", icon="INFO")
+        text = _("The viewport shows the first {count}").format(count=f"{splat_shader.MOST:,}")
+        box.label(text=text, icon="INFO", translate=False)
     if splat_overlay.problem():
         box.label(text="This GPU cannot show splats in viewports; renders can", icon="ERROR")
         box.label(text=splat_overlay.problem())
@@ -58,8 +64,10 @@ def _draw_edits(layout: bpy.types.UILayout, is_raw: bool) -> None:
     grid.operator("glimpse3d.splat_select", text="Select", icon="RESTRICT_SELECT_OFF")
     grid.operator("glimpse3d.splat_decimate", text="Decimate")
     grid.operator("glimpse3d.splat_merge", text="Merge")
-    text = "Usual Colours" if is_raw else "Raw Colours"
-    grid.operator("glimpse3d.splat_raw_colors", text=text).on = not is_raw
+    colors = grid.operator(
+        "glimpse3d.splat_raw_colors", text="Usual Colours" if is_raw else "Raw Colours"
+    )
+    colors.on = not is_raw
 
 
 def _draw_crop(layout: bpy.types.UILayout, choices: bpy.types.PropertyGroup) -> None:

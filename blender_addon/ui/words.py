@@ -11,12 +11,13 @@ from typing import NamedTuple
 from bpy.app.translations import pgettext_iface as _
 
 from .._vendor.inference_server.doctor import Verdict
-from ..history import Job
+from ..history import Coded, Job
 from ..launcher import Launcher
 from ..power import Extras, Gpus
 from ..scene.cutout import SMALL
 from ..session import Session
 from ..weights import Fetch, Want
+from .meanings import EDGES, MEANINGS, STAGES
 
 
 class Button(NamedTuple):
@@ -88,6 +89,18 @@ STEPS = {
     "worker": "Computing process",
     "model": "Models",
 }
+
+
+def told(problem: Coded) -> list[str]:
+    """What went wrong and what to do, in the user's language as far as it is known there.
+
+    Sentences that carry names or numbers, and those of servers, are in no table: before one comes
+    what its code means, if that is known in the language.
+    """
+    whole = sentence(problem.message)
+    meaning = MEANINGS.get(problem.code, "")
+    lines = [] if _(whole) != whole or _(meaning) == meaning else [_(meaning)]
+    return [*lines, *(_(sentence(each)) for each in (problem.message, problem.hint) if each)]
 
 
 def sentence(text: str) -> str:
@@ -196,10 +209,17 @@ def remove(count: int) -> str:
 
 def about_weights(want: Want, here: Session) -> str:
     """What would be fetched, from where, how large, under which licence, and where to."""
-    place = "this machine" if here.is_local else f"the server at {here.address}"
-    part = "" if want.left == want.bytes else f"the rest of {size(want.bytes)}, "
+    place = _("the server at {address}").format(address=here.address)
+    if here.is_local:
+        place = _("this machine")
+    text = _("{size} from {source}, licence {licence}, kept on {place}")
+    if want.left != want.bytes:
+        text = _("{size}, the rest of {whole}, from {source}, licence {licence}, kept on {place}")
     source = want.source.removeprefix("https://")
-    return f"{size(want.left)}, {part}from {source}, licence {want.licence}, kept on {place}"
+    return text.format(
+        size=size(want.left), whole=size(want.bytes), source=source, licence=want.licence,
+        place=place,
+    )  # fmt: skip
 
 
 def fetching(fetch: Fetch) -> str:
@@ -207,7 +227,7 @@ def fetching(fetch: Fetch) -> str:
     if fetch.cancelling:
         return _("Cancelling")
     if not fetch.running:
-        return _queued(fetch.ahead)
+        return queued(fetch.ahead)
     return f"{fetch.fraction:.0%} {fetch.note}".strip()
 
 
@@ -219,10 +239,15 @@ def small(width: int, height: int) -> str | None:
     return text.format(width=width, height=height)
 
 
+def queued(ahead: int) -> str:
+    """It waits for others."""
+    return _("Queued, {count} before it").format(count=ahead) if ahead else _("Queued")
+
+
 def touched(edges: tuple[str, ...]) -> str:
     """What to say of a subject that reaches the picture's edges."""
     text = _("The subject touches the {edges} edge: what is cut off will be missing")
-    return text.format(edges=", ".join(edges))
+    return text.format(edges=", ".join(_(EDGES[each]) for each in edges))
 
 
 def age(seconds: float) -> str:
@@ -240,10 +265,6 @@ def left(seconds: float) -> str:
     return _("about {seconds} s left").format(seconds=max(round(seconds / 5) * 5, 5))
 
 
-def _queued(ahead: int) -> str:
-    return _("Queued, {count} before it").format(count=ahead) if ahead else _("Queued")
-
-
 def waits_for_weights(each: Job) -> bool:
     """The server refused it for want of weights."""
     return each.problem is not None and each.problem.code == "weights_missing"
@@ -254,7 +275,7 @@ def job(each: Job, now: float | None = None) -> str:
     if each.cancelling and not each.is_final:
         return _("Cancelling")
     if each.state == "queued":
-        return _queued(each.ahead)
+        return queued(each.ahead)
     if each.state == "running":
         return _doing(each, now)
     if each.state == "failed" and waits_for_weights(each):
@@ -266,11 +287,11 @@ def job(each: Job, now: float | None = None) -> str:
 
 def asked(each: Job) -> str:
     """What was asked for, in a few words."""
-    said = [str(each.settings.get("preset", "")).capitalize()]
+    said = [_(str(each.settings.get("preset", "")).capitalize())]
     said += [str(each.settings[name]) for name in ("reconstructor",) if name in each.settings]
     if "seed" in each.settings:
-        said.append(f"seed {each.settings['seed']}")
-    said.append(f"at {each.server.address}")
+        said.append(_("seed {number}").format(number=each.settings["seed"]))
+    said.append(_("at {address}").format(address=each.server.address))
     return ", ".join(word for word in said if word)
 
 
@@ -284,7 +305,8 @@ def job_buttons(each: Job) -> dict[str, Button]:
 
 def _doing(each: Job, now: float | None) -> str:
     seconds = each.seconds_left(now) if now is not None else None
-    doing = f"{each.fraction:.0%} {each.stage}".strip().replace("_", " ")
+    stage = _(STAGES.get(each.stage, sentence(each.stage.replace("_", " "))))
+    doing = f"{each.fraction:.0%} {stage}".strip()
     return doing if seconds is None else f"{doing}, {left(seconds)}"
 
 

@@ -73,10 +73,13 @@ def test_english_is_british_and_ends_as_blender_wants_it(sentences: ModuleType) 
 def test_every_place_where_a_sentence_can_stand_is_found(sentences: ModuleType) -> None:
     source = '''
 STEPS = {"one": "A step"}
+CHOICES = (("a", "A choice", "What it does"),)
+SIDES = ("A side",)
 class Do(Base, bpy.types.Operator):
     """A tooltip"""
     bl_label = "A label"
     kind: bpy.props.EnumProperty(items=[("a", "An item", "Its help")], name="A name")
+    other: bpy.props.EnumProperty(items=CHOICES)
     def draw(self, context):
         cls.poll_message_set("A reason")
         row.label(text="A text" if x else "Another text", icon="NONE")
@@ -90,14 +93,14 @@ class Do(Base, bpy.types.Operator):
     assert found == {
         "A step", "A tooltip", "A label", "An item", "Its help", "A name", "A reason", "A text",
         "Another text", "A paragraph", "A hint by name", "A clause", "A hint", "A report",
+        "A choice", "What it does", "A side",
     }  # fmt: skip
 
 
-def tables() -> dict[str, dict[str, ast.expr]]:
-    """The dictionaries of ``words.py`` by their names: the file itself wants Blender."""
-    tree = ast.parse((ROOT / "blender_addon/ui/words.py").read_text("utf-8"))
+def tables(source: str) -> dict[str, dict[str, ast.expr]]:
+    """The dictionaries of a file by their names: the file itself wants Blender."""
     found = {}
-    for node in tree.body:
+    for node in ast.parse(source).body:
         if isinstance(node, ast.Assign) and isinstance(node.value, ast.Dict):
             keys = [key.value for key in node.value.keys if isinstance(key, ast.Constant)]
             rows = dict(zip(map(str, keys), node.value.values, strict=True))
@@ -105,8 +108,15 @@ def tables() -> dict[str, dict[str, ast.expr]]:
     return found
 
 
+def test_every_code_and_edge_has_its_meaning() -> None:
+    source = (ROOT / "blender_addon/ui/meanings.py").read_text("utf-8")
+    found = tables(source)
+    assert {*CODES, "offline"} <= set(found["MEANINGS"])
+    assert set(found["EDGES"]) == {"left", "right", "top", "bottom"}
+
+
 def test_every_code_has_a_button_or_a_reason_to_have_none() -> None:
-    found = tables()
+    found = tables((ROOT / "blender_addon/ui/words.py").read_text("utf-8"))
     with_button = {*found["CONNECTION_BUTTONS"], *found["JOB_BUTTONS"]}
     without = set(found["WITHOUT_BUTTON"])
     assert with_button | without == {*CODES, "offline"}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.blender import rendering
 from tests.blender.serving import QUICK, Addon, Server, patient
+from tests.blender.test_drops import drop, offered, view
 from tests.blender.test_flow_panels import drawn
 
 
@@ -73,6 +74,23 @@ def test_several_files_are_several_jobs_with_their_colours(
     assert [job.name for job in ui.jobs] == ["c", "b", "a"]
     for job in ui.jobs:
         assert np.array_equal(sent(ui, job), pictures[f"{job.name}.png"])
+        bpy.ops.glimpse3d.cancel(job=job.id)
+
+
+def test_dropped_pictures_are_jobs_and_only_where_a_server_takes_them(
+    ui: Addon, server: Server, tmp_path: Path
+) -> None:
+    pictures = [write_png(ui, tmp_path / name, colors(40, 60)) for name in ("a b.png", "ü.png")]
+    with view():
+        assert offered(pictures) == [], "there is no server"
+    ui.connect(server.string)
+    for kind, count in (("VIEW_3D", 1), ("IMAGE_EDITOR", 1), ("OUTLINER", 0)):
+        with view(kind):
+            assert len(offered(pictures)) == count
+    assert drop(pictures) == {"FINISHED"}
+    assert [job.name for job in ui.jobs] == ["ü", "a b"]
+    assert np.array_equal(sent(ui, ui.jobs[0]), colors(40, 60))
+    for job in ui.jobs:
         bpy.ops.glimpse3d.cancel(job=job.id)
 
 
@@ -256,6 +274,9 @@ def test_the_servers_settings_are_properties_and_travel_when_changed(
     assert rows["faces"].hard_min == 0 and rows["size"].hard_max == 10_000
     assert "object" in rows["size"].description
     assert {each.identifier for each in rows["matte"].enum_items} >= {"auto", "alpha", "grabcut"}
+    numbers = [each.value for row in rows if row.type == "ENUM" for each in row.enum_items]
+    assert len(numbers) > 10, "Blender's menus carry them as 32-bit floats"
+    assert [int(np.float32(each)) for each in numbers] == numbers
     values.turntable__frames = 10**9
     assert values.turntable__frames == 1440  # the server's own limit
     values.turntable__frames, values.turntable__resolution = 2, 64

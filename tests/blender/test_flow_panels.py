@@ -139,7 +139,8 @@ def test_from_sending_to_done_and_lost_on_the_way(
         drawn("GLIMPSE3D_PT_view_generate"),
         drawn("GLIMPSE3D_PT_image_generate", "IMAGE_EDITOR"),
     ):
-        assert "disc" in text and f"{job.fraction:.0%} {job.stage}" in text
+        stage = ui.module("ui.meanings").STAGES[job.stage]
+        assert "disc" in text and f"{job.fraction:.0%} {stage}" in text
     assert ui.session.book.history.preview(job.id).read_bytes()[1:4] == b"PNG"
     assert isinstance(ui.pulse.preview_icon(job), int)  # 0 where there is no window
     server.stop(signal.SIGKILL)

@@ -103,16 +103,16 @@ def drawn(ours: SimpleNamespace, depth: float) -> np.ndarray:
     clip_from_camera[3, 2] = -1
     indices = ours.order.far_to_near(cloud.means, -camera_from_object[2, :3])
     data = gpu.types.Buffer("FLOAT", SIDE * SIDE, np.full(SIDE * SIDE, depth, np.float32))
-    behind = gpu.types.GPUTexture((SIDE, SIDE), format="R32F", data=data)
-    picture = gpu.types.GPUOffScreen(SIDE, SIDE, format="RGBA16F")
-    with picture.bind():
-        framebuffer = gpu.state.active_framebuffer_get()
+    behind = gpu.types.GPUTexture((SIDE, SIDE), format="DEPTH_COMPONENT32F", data=data)
+    colors = gpu.types.GPUTexture((SIDE, SIDE), format="RGBA16F")
+    framebuffer = gpu.types.GPUFrameBuffer(depth_slot=behind, color_slots=colors)
+    with framebuffer.bind():
         framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0))
         sizes = (SIDE, SIDE, ours.shader.BLUR, 0)
         view = ours.shader.view_block(camera_from_object, clip_from_camera, sizes)
         ours.overlay.draw_splats(
             ours.shader.compile_shaders(), ours.shader.upload(cloud),
-            ours.shader.texture(indices, 1, "R32F"), behind, view,
+            ours.shader.texture(indices, 1, "R32F"), view,
         )  # fmt: skip
         buffer = framebuffer.read_color(0, 0, SIDE, SIDE, 4, 0, "FLOAT")
     buffer.dimensions = SIDE * SIDE * 4

@@ -51,5 +51,25 @@ def test_the_table_of_translations_is_blenders(addon: ModuleType) -> None:
     view.language = next(name for name in ("de_DE", "de") if name in languages)
     try:
         assert bpy.app.translations.pgettext_iface("Connection Doctor") == "Verbindungsdoktor"
+        shape = bpy.types.Scene.bl_rna.properties["glimpse3d_splats"].fixed_type.properties["shape"]
+        german_names = [bpy.app.translations.pgettext_iface(each.name) for each in shape.enum_items]
+        assert "Kugel" in german_names
     finally:
         view.language = "en_US"
+
+
+def test_what_is_put_together_is_german_too(
+    addon: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words: Any = sys.modules[f"{addon.__name__}.ui.words"]
+    history: Any = sys.modules[f"{addon.__name__}.history"]
+    translations: Any = sys.modules[f"{addon.__name__}.translations"]
+    german = translations.table()["de_DE"]
+    problem = history.Problem("out_of_memory", "the GPU has 3 of 9 MB left", "look into its log")
+    assert words.told(problem) == ["The GPU has 3 of 9 MB left", "Look into its log"]
+    monkeypatch.setattr(words, "_", lambda text: german.get(("*", text), text))  # some have none
+    assert words.told(problem) == [
+        "Dem Server ging der Speicher aus", "The GPU has 3 of 9 MB left", "In sein Protokoll sehen",
+    ]  # fmt: skip
+    assert "links, oben" in words.touched(("left", "top"))
+    assert words.queued(2) != "Queued, 2 before it"
