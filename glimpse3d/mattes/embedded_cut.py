@@ -17,7 +17,7 @@ import numpy as np
 from ..cutting import colors, edge, saliency
 from ..cutting.plain import plain_key
 from ..cutting.prompts import Small, small_copy
-from ..cutting.texture import colors_and_texture
+from ..cutting.texture import colors_and_texture, rim_is_one_material
 from ..errors import NoForeground
 from ..progress import Progress
 from ..types import Prompt
@@ -86,22 +86,22 @@ def _start(small: Small, key: np.ndarray | None, where: Where) -> np.ndarray:
 
 def _split(small: Small, labels: np.ndarray, rounds: int) -> np.ndarray:
     """(h, w) bool: the subject by its colours; by the labels where those turn it over."""
-    part, seen = np.s_[:, :], small.rgb
-    if small.boxed:
-        # A box does not say what in it is meant. What the picture around it is made of, colour and
-        # texture, is not; what is farther away, a twin maybe, is no model of that.
+    part = np.s_[:, :]
+    if small.boxed:  # which does not say what in it is meant: the models begin farther off
         part = _around(small.allowed)
-        seen = colors_and_texture(np.ascontiguousarray(small.rgb[part]))
+    seen = np.ascontiguousarray(small.rgb[part])
+    if small.boxed or rim_is_one_material(small.rgb):
+        seen = colors_and_texture(seen)
     mask = np.zeros(labels.shape, bool)
     meant = np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD))
     start = np.ascontiguousarray(labels[part])
-    mask[part] = colors.split(np.ascontiguousarray(seen), start, rounds)
+    mask[part] = colors.split(seen, start, rounds)
     turned_over = mask[meant].mean() < _KEPT
     return meant if turned_over and not small.boxed else mask
 
 
 def _around(allowed: np.ndarray) -> tuple[slice, slice]:
-    """The box and a margin."""
+    """The box and a margin: what is farther away, a twin maybe, is no model of the background."""
     found = []
     for axis in (1, 0):
         places = np.flatnonzero(allowed.any(axis=axis))
