@@ -1,6 +1,7 @@
 """Colour and fineness of texture, in the three channels that colour models take.
 
-Owns those features, and when they help. Must not know where a subject is. Heavy: loaded by cut-outs that compute.
+Owns those features, and when they help. Must not know where a subject is. Heavy: loaded by
+cut-outs that compute.
 
 A grey thing on grey gravel differs from it in texture alone. Five numbers describe a pixel: colour
 in Lab, and how lively its neighbourhood is at two scales; their three strongest directions in this
