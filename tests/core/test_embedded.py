@@ -17,6 +17,7 @@ from glimpse3d.progress import Progress, Report
 from glimpse3d.reconstructors.embedded import volume
 from glimpse3d.reconstructors.embedded.backend import Embedded
 from glimpse3d.reconstructors.embedded.network import Network
+from glimpse3d.reconstructors.embedded.solid import SURER
 from glimpse3d.settings import preset
 from glimpse3d.stages import Detail, Reconstructor
 from glimpse3d.types import Image, Reconstruction
@@ -198,7 +199,7 @@ def test_the_solid_is_the_set_of_greatest_expected_overlap() -> None:
     for _ in range(30):
         middle, half, steep = random.uniform(12, 28), random.uniform(2, 9), random.uniform(0.3, 2)
         chance = random.uniform(0.15, 0.95) / (1 + np.exp(steep * (np.abs(depth - middle) - half)))
-        rays = np.broadcast_to(logits_of(chance)[:, None, None], (40, 8, 8))
+        rays = np.broadcast_to(logits_of(chance)[:, None, None] / SURER, (40, 8, 8))
         solid = volume.solid_rays(rays, np.ones((32, 32), np.float32))[:, 4, 4] > 0
         assert solid.sum() >= 2
 

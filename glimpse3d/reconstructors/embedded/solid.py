@@ -13,11 +13,15 @@ THINNEST = 2
 # Cells: standard deviation of the blur over what neighbouring rays take for solid.
 _SMOOTH = 1.0
 _LEAST = 1e-3
+# What logits are multiplied by before a solid is chosen. The network's chances, learnt from cells
+# that are partly full and averaged over looks, lie too near to even: of 1, 1.5, 2, 3 and 5 this
+# gave the greatest overlap with the truth on families that it was never trained on.
+SURER = 2.0
 
 
 def chances(logits: np.ndarray) -> np.ndarray:
     """Chance that a cell is solid, 0..1."""
-    odds: np.ndarray = 1 / (1 + np.exp(-logits))
+    odds: np.ndarray = 0.5 + 0.5 * np.tanh(0.5 * logits)
     return odds
 
 
@@ -33,7 +37,7 @@ def levels(logits: np.ndarray, inside: np.ndarray) -> np.ndarray:
         inside: (rays, rays) bool, the rays of the silhouette.
     """
     ordered = -np.sort(-logits, axis=0)
-    chance = chances(ordered)
+    chance = chances(SURER * ordered)
     common = np.cumsum(chance, axis=0)
     count = np.arange(1, len(logits) + 1)[:, None, None]
     best = (common / (count + chance.sum(axis=0) - common)).argmax(axis=0)
