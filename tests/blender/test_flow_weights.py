@@ -68,7 +68,7 @@ def test_the_panel_asks_and_after_a_yes_generate_goes_on(
     assert bpy.context.scene.glimpse3d.reconstructor == "tiny"
     for text in (drawn(PANEL), drawn("GLIMPSE3D_PT_image_generate", "IMAGE_EDITOR")):
         assert "Tiny TripoSR needs its weights first, once" in text
-        assert "4.3 MB, from" in text and tiny_model.REPO in text and "licence MIT" in text
+        assert "4.3 MB from" in text and tiny_model.REPO in text and "licence MIT" in text
         assert "kept on the server at 127.0.0.1" in text and "[Fetch Weights (4.3 MB)]" in text
 
     job = ui.generate(disc, REST)
