@@ -27,7 +27,7 @@ class EmbeddedSettings:
     cut_resolution: int = option(
         256, "longest side in pixels at which colours are told apart", low=64, high=1024
     )
-    cut_rounds: int = option(6, "times the colour models are improved", low=1, high=30)
+    cut_rounds: int = option(4, "times the colour models are improved", low=1, high=30)
     smallest_part: float = option(
         0.1, "smaller parts go; share of the largest part's area", low=0, high=1
     )

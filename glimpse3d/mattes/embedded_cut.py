@@ -88,7 +88,7 @@ def _split(small: Small, labels: np.ndarray, rounds: int) -> np.ndarray:
     """(h, w) bool: the subject by its colours; by the labels where those turn it over."""
     part = np.s_[:, :]
     if small.boxed:  # which does not say what in it is meant: the models begin farther off
-        part = _around(small.allowed)
+        part, rounds = _around(small.allowed), 2 * rounds
     seen = np.ascontiguousarray(small.rgb[part])
     if small.boxed or rim_is_one_material(small.rgb):
         seen = colors_and_texture(seen)
