@@ -114,8 +114,10 @@ def test_two_minutes_of_training_then_export(tmp_path: Path) -> None:
     with (tmp_path / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert len(rows) >= 4
-    for score in ("seen_occupancy", "held_occupancy"):
-        assert float(rows[-1][score]) < 0.97 * float(rows[0][score])
+    assert float(rows[-1]["train_total"]) < 0.9 * float(rows[0]["train_total"])
+    # Sixteen shapes of each kind are few: both together, so that chance counts for less.
+    first, last = (float(row["seen_iou"]) + float(row["held_iou"]) for row in (rows[0], rows[-1]))
+    assert last > first
     out = tmp_path / "small.onnx"
     command = [sys.executable, "-m", "training.export", str(tmp_path / "last.pt"), str(out)]
     done = subprocess.run(
