@@ -7,9 +7,11 @@ that an object that is turned shows the colours of its other sides, as it should
 
 from __future__ import annotations
 
+from functools import partial
+
 from .._vendor.glimpse3d.formats import sh
 from .splat_data import BASE, HIGHER
-from .splat_nodes import Nodes, Number, Socket
+from .splat_nodes import Nodes, Number, Socket, part
 
 
 def seen_color(nodes: Nodes, degree: int, towards: Socket, raw: Socket) -> Socket:
@@ -32,10 +34,13 @@ def seen_color(nodes: Nodes, degree: int, towards: Socket, raw: Socket) -> Socke
     if degree:
         color = _with_harmonics(nodes, degree, towards, color)
     channels = nodes.add("ShaderNodeSeparateXYZ", {0: nodes.vector("MAXIMUM", color, (0.0,) * 3)})
+    linear = part(
+        "Glimpse3D sRGB to linear", {"Value": "NodeSocketFloat"}, "NodeSocketFloat", _linear
+    )
     for name, value in zip(("Red", "Green", "Blue"), channels.outputs, strict=True):
         switch = nodes.add(
             "GeometryNodeSwitch",
-            {"Switch": raw, "False": _linear(nodes, value), "True": value},
+            {"Switch": raw, "False": nodes.part(linear, {"Value": value}), "True": value},
             input_type="FLOAT",
         )
         nodes.tree.links.new(switch.outputs[0], combined.inputs[name])
@@ -45,16 +50,28 @@ def seen_color(nodes: Nodes, degree: int, towards: Socket, raw: Socket) -> Socke
 def _with_harmonics(nodes: Nodes, degree: int, towards: Socket, color: Socket) -> Socket:
     """``color`` and what the higher bands add to it as seen from the camera."""
     away = nodes.vector("NORMALIZE", nodes.vector("MULTIPLY", towards, (-1.0,) * 3))
-    x, y, z = nodes.add("ShaderNodeSeparateXYZ", {0: away}).outputs
-    values = sh.polynomials(Number(nodes, x), Number(nodes, y), Number(nodes, z), degree)
-    for index, value in enumerate(values[1:]):
+    given = {"Direction": "NodeSocketVector", "Colour": "NodeSocketVector"}
+    for band in range(1, degree + 1):
+        name = f"Glimpse3D harmonics, band {band}"
+        tree = part(name, given, "NodeSocketVector", partial(_add_band, band))
+        color = nodes.part(tree, {"Direction": away, "Colour": color})
+    return color
+
+
+def _add_band(band: int, nodes: Nodes, given: list[Socket]) -> Socket:
+    direction, color = given
+    outputs = nodes.add("ShaderNodeSeparateXYZ", {0: direction}).outputs
+    x, y, z = (Number(nodes, each) for each in outputs)
+    values = sh.band_polynomials(x, y, z, band)
+    for index, value in enumerate(values, start=band * band - 1):
         coefficient = nodes.attribute(HIGHER.format(index), "FLOAT_VECTOR")
         color = nodes.vector("MULTIPLY_ADD", coefficient, value.socket, color)
     return color
 
 
-def _linear(nodes: Nodes, value: Socket) -> Socket:
+def _linear(nodes: Nodes, given: list[Socket]) -> Socket:
     """One channel out of sRGB (IEC 61966-2-1)."""
+    (value,) = given
     dark = nodes.math("DIVIDE", value, 12.92)
     shifted = nodes.math("DIVIDE", nodes.math("ADD", value, 0.055), 1.055)
     bright = nodes.math("POWER", shifted, 2.4)

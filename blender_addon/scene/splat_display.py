@@ -16,11 +16,9 @@ import bpy
 
 from . import splat_data
 from .splat_color import seen_color
-from .splat_nodes import Nodes, Socket
+from .splat_nodes import REVISION, Nodes, Socket
 
 NAME = "Glimpse3D splats"
-# Raised whenever the nodes change, so that a newer release does not take up an older one's.
-REVISION = 2
 _REVISION, _DEGREE = "glimpse3d_revision", "glimpse3d_degree"
 # What the user may choose in the modifier.
 RAW = "Raw Colours"

@@ -50,29 +50,33 @@ def basis(directions: np.ndarray, degree: int) -> np.ndarray:
 
 def polynomials(x: Any, y: Any, z: Any, degree: int) -> list[Any]:
     """The columns of ``basis``, by arithmetic alone: arrays or anything else that multiplies."""
+    return [column for band in range(degree + 1) for column in band_polynomials(x, y, z, band)]
+
+
+def band_polynomials(x: Any, y: Any, z: Any, band: int) -> list[Any]:
+    """The 2 ``band`` + 1 columns of one band, 0 to 3."""
+    if band == 0:
+        return [x * 0 + C0]
+    if band == 1:
+        return [-C1 * y, C1 * z, -C1 * x]
     xx, yy, zz = x * x, y * y, z * z
-    columns = [x * 0 + C0]
-    if degree >= 1:
-        columns += [-C1 * y, C1 * z, -C1 * x]
-    if degree >= 2:
-        columns += [
+    if band == 2:
+        return [
             C2[0] * x * y,
             C2[1] * y * z,
             C2[2] * (2 * zz - xx - yy),
             C2[3] * x * z,
             C2[4] * (xx - yy),
         ]
-    if degree >= 3:
-        columns += [
-            C3[0] * y * (3 * xx - yy),
-            C3[1] * x * y * z,
-            C3[2] * y * (4 * zz - xx - yy),
-            C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
-            C3[4] * x * (4 * zz - xx - yy),
-            C3[5] * z * (xx - yy),
-            C3[6] * x * (xx - 3 * yy),
-        ]
-    return columns
+    return [
+        C3[0] * y * (3 * xx - yy),
+        C3[1] * x * y * z,
+        C3[2] * y * (4 * zz - xx - yy),
+        C3[3] * z * (2 * zz - 3 * xx - 3 * yy),
+        C3[4] * x * (4 * zz - xx - yy),
+        C3[5] * z * (xx - yy),
+        C3[6] * x * (xx - 3 * yy),
+    ]
 
 
 def band_rotations(rotation: np.ndarray, degree: int) -> list[np.ndarray]:
