@@ -5,7 +5,7 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import pytest
 
@@ -203,60 +203,71 @@ def test_no_line_to_the_hub_is_a_failed_job_that_can_be_asked_for_again(
     assert found.problem.code == "weights_missing" and "127.0.0.1:9" in found.problem.message
 
 
+@pytest.fixture
+def tiny_here(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The command line knows the backends of the tests, too."""
+    monkeypatch.syspath_prepend(str(BACKENDS))
+    plugins._foreign.cache_clear()
+    yield
+    plugins._foreign.cache_clear()
+    models.KNOWN.pop("tiny", None)
+
+
+@pytest.fixture
+def nobody(tmp_path: Path) -> Iterator[TextIO]:
+    """Stands for a terminal at which nobody can be asked."""
+    with (tmp_path / "nobody").open("w+") as file:
+        yield file
+
+
+def asks_before_it_fetches(
+    command: list[str], out: Path, hub: Hub, capsys: pytest.CaptureFixture[str]
+) -> bool:
+    """Whether the size and the licence are told, and nothing is fetched or written unasked."""
+    assert cli.main(command) == 2
+    said = capsys.readouterr()
+    told = "4 MB will be fetched by the server" in said.out and "licence MIT" in said.out
+    return told and "--yes" in said.err and hub.requests == [] and not out.exists()
+
+
+@pytest.mark.usefixtures("tiny_here")
 def test_the_command_line_asks_before_a_server_fetches(
     hub: Hub,
     start: Callable[..., Server],
     tmp_path: Path,
+    nobody: TextIO,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.syspath_prepend(str(BACKENDS))  # the command line knows the backend, too
-    plugins._foreign.cache_clear()
+    monkeypatch.setattr("sys.stdin", nobody)
     (tmp_path / "disc.png").write_bytes(picture())
     out = tmp_path / "out"
     command = ["generate", str(tmp_path / "disc.png"), "-o", str(out), "--preset", "draft"]
     command += ["--matte", "alpha", "--reconstructor", "tiny", "--gaussians", "64"]
     command += ["--turntable-frames", "2", "--turntable-resolution", "64"]
     command += ["--server", start().string]
-    try:
-        with (tmp_path / "nobody").open("w+") as nobody:
-            monkeypatch.setattr("sys.stdin", nobody)
-            assert cli.main(command) == 2
-            said = capsys.readouterr()
-            assert "4 MB will be fetched by the server" in said.out and "licence MIT" in said.out
-            assert "--yes" in said.err and hub.requests == [] and not out.exists()
-            assert cli.main([*command, "--yes"]) == 0
-        assert (out / "mesh.glb").is_file() and hub.transfers()
-        asked = len(hub.requests)
-        assert cli.main([*command, "-o", str(tmp_path / "again")]) == 0
-        assert len(hub.requests) == asked
-    finally:
-        plugins._foreign.cache_clear()
-        models.KNOWN.pop("tiny", None)
+    assert asks_before_it_fetches(command, out, hub, capsys)
+    assert cli.main([*command, "--yes"]) == 0
+    assert (out / "mesh.glb").is_file() and hub.transfers()
+    asked = len(hub.requests)
+    assert cli.main([*command, "-o", str(tmp_path / "again")]) == 0
+    assert len(hub.requests) == asked
 
 
+@pytest.mark.usefixtures("tiny_here")
 def test_a_cut_out_asks_as_a_whole_result_does(
     hub: Hub,
     start: Callable[..., Server],
     tmp_path: Path,
+    nobody: TextIO,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.syspath_prepend(str(BACKENDS))
-    plugins._foreign.cache_clear()
+    monkeypatch.setattr("sys.stdin", nobody)
     (tmp_path / "disc.png").write_bytes(picture())
     out = tmp_path / "out.png"
     command = ["cutout", str(tmp_path / "disc.png"), "-o", str(out), "--backend", "tinymatte"]
     command += ["--server", start().string]
-    try:
-        with (tmp_path / "nobody").open("w+") as nobody:
-            monkeypatch.setattr("sys.stdin", nobody)
-            assert cli.main(command) == 2
-            said = capsys.readouterr()
-            assert "4 MB will be fetched by the server" in said.out and "licence MIT" in said.out
-            assert "--yes" in said.err and hub.requests == [] and not out.exists()
-            assert cli.main([*command, "--yes"]) == 0
-        assert out.is_file() and hub.transfers()
-    finally:
-        plugins._foreign.cache_clear()
-        models.KNOWN.pop("tiny", None)
+    assert asks_before_it_fetches(command, out, hub, capsys)
+    assert cli.main([*command, "--yes"]) == 0
+    assert out.is_file() and hub.transfers()
