@@ -61,14 +61,14 @@ class ServerPanel(SidebarPanel):
             draw_problem(layout, here.problem, buttons)
             if here.state == "down" and here.was_ready and here.book.active:
                 draw_text(layout, "Jobs go on at the server, and here once it answers", "INFO")
-        if here.refused is not None:
-            draw_problem(layout, here.refused, buttons)
         if here.state != "ready":
             column = layout.column(align=True)
             column.operator("glimpse3d.paste_connection", icon="PASTEDOWN")
             column.prop(pulse.preferences(), "connection_string", text="")
             if not here.address and here.servers.chosen is not None:
                 column.operator("glimpse3d.connect", icon="LINKED")
+        if here.refused is not None:  # below what was pressed, which stays below the pointer
+            draw_problem(layout, here.refused, buttons)
         _draw_local(layout, here)
 
 
