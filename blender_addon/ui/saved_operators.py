@@ -59,7 +59,8 @@ class GLIMPSE3D_MT_servers(bpy.types.Menu):  # noqa: N801  Blender wants such na
         if here is None:
             return
         for each in here.servers.saved:
-            icon = "CHECKMARK" if each.name == here.servers.current else "BLANK1"
+            current = each.name == here.servers.current and not here.is_local
+            icon = "CHECKMARK" if current else "BLANK1"
             row = self.layout.operator(
                 "glimpse3d.choose_server", text=each.name, icon=icon, translate=False
             )
