@@ -105,8 +105,10 @@ class InstallLog:
         """What went wrong, in pip's words, and what to do; the hint may be empty."""
         errors = [line for line in self._lines if line.startswith("ERROR: ")]
         said = errors[-1].removeprefix("ERROR: ") if errors else self.last_line
-        text = "\n".join(self._lines)
+        text = " ".join(self._lines)  # what is looked for may be broken into two of them
         for pattern, hint in _HINTS:
-            if re.search(pattern, text):
+            if (found := re.search(pattern, text)) is not None:
+                if not errors:  # the last line may be no more than the command that failed
+                    said = next((line for line in self._lines if found[0] in line), found[0])
                 return said, hint
         return said, ""

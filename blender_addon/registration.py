@@ -11,6 +11,7 @@ import bpy
 from . import pulse, translations
 from .ui import (
     box,
+    brush_hold,
     bundle,
     cutout_operators,
     generate_panel,
@@ -66,7 +67,8 @@ def register() -> None:
     splat_registration.start()
     box.start()
     bundle.start()
-    pulse.start(server_settings.follow, inspection.follow)
+    brush_hold.start()
+    pulse.start(server_settings.follow, inspection.follow, brush_hold.follow)
 
 
 def unregister() -> None:
@@ -74,6 +76,7 @@ def unregister() -> None:
     pulse.stop()
     inspection.stop()
     server_settings.stop()
+    brush_hold.stop()
     bundle.stop()
     box.stop()
     splat_registration.stop()

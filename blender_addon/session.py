@@ -135,6 +135,7 @@ class Session:
     def disconnect(self) -> None:
         """Talk to nobody; jobs go on at the server."""
         self._shut()
+        self.end_checkup()
         self._where = self._local_string = self.problem = self.refused = None
 
     def keep(self, string: str) -> None:
@@ -187,7 +188,6 @@ class Session:
     def close(self) -> None:
         """Give back sockets, processes and jobs."""
         self.disconnect()
-        self.end_checkup()
         self.book.close()
         self.local.close()
 
@@ -227,6 +227,8 @@ class Session:
 
     def _open(self, where: Connection) -> None:
         self._shut()
+        if where != self._where:  # what was found is said of another server
+            self.end_checkup()
         self._where = where
         self.problem = self._gate()
         if self.problem is None:
@@ -257,10 +259,18 @@ class Session:
         elif event.state == "ready":
             assert self.client is not None
             self.problem, self.was_ready = None, True
+            self._forget_checkup(that_was_well=False)
             self.book.connected(self.client, Place(self.server_key, self.address))
             self.cutouts.connected(self.client)
             self.weights.connected(self.client)
         elif event.state == "down":
             error = event.problem or WireError("no_answer", "the server does not answer")
             self.problem = Problem.of(error)
+            self._forget_checkup(that_was_well=True)
             self.book.lost()
+
+    def _forget_checkup(self, that_was_well: bool) -> None:
+        """Show no more what was found before the connection itself proved otherwise."""
+        found = self.checkup
+        if found is not None and not found.running and (found.fault is None) == that_was_well:
+            self.end_checkup()

@@ -15,6 +15,13 @@ BRUSHES = {"erase": ("Cut-out Erase", "ERASE_ALPHA"), "restore": ("Cut-out Resto
 _SIZE = 60  # pixels
 
 
+def in_hand(scene: bpy.types.Scene) -> str | None:
+    """Which one of ``BRUSHES`` is painted with; None if it is another brush, or none."""
+    brush = scene.tool_settings.image_paint.brush
+    held = brush.name if brush is not None else ""
+    return next((what for what, (name, __) in BRUSHES.items() if name == held), None)
+
+
 def take(context: bpy.types.Context, what: str) -> bpy.types.Brush:
     """Paint with this brush from now on; the context has to be an Image Editor.
 

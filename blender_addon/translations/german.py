@@ -163,8 +163,8 @@ SENTENCES = {
     "The server's name in the list": "Wie der Server in der Liste heißt",
     "What the list shows": "Was die Liste zeigt",
     "Choose a server first": "Erst einen Server wählen",
-    "To connect again, its connection string must be copied anew":
-        "Um wieder zu verbinden, muss seine Verbindungszeile neu kopiert werden",
+    "To connect to {name} again, its connection string must be copied anew":
+        "Um wieder mit {name} zu verbinden, muss die Verbindungszeile neu kopiert werden",
     "Paste a connection string first": "Erst eine Verbindungszeile einfügen",
     "There is no such server": "Diesen Server gibt es nicht",
     "Choose one first": "Erst einen wählen",

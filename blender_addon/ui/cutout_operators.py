@@ -14,6 +14,7 @@ from .. import pulse
 from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError
 from ..scene import brushes, cutout
 from ..session import Session
+from . import brush_hold
 from .acting import DONE, NOT_DONE, OnSession, Outcome, needs_server, refuse
 from .asking import chosen_picture, read, settings_of
 
@@ -127,7 +128,8 @@ class PaintCutout(bpy.types.Operator):
         space.ui_mode = "PAINT"
         space.display_channels = "COLOR_ALPHA"
         with context.temp_override(area=area), suppress(Glimpse3DError):
-            brushes.take(context, "erase")  # its button is there, should Blender be busy
+            brushes.take(context, "erase")  # else soon: Blender may still be looking for it
+        brush_hold.hold("erase")
         return DONE
 
 
@@ -162,6 +164,7 @@ class CutoutBrush(bpy.types.Operator):
                 brushes.take(context, self.what)
         except Glimpse3DError as error:
             return refuse(self, error)
+        brush_hold.hold(self.what)
         return DONE
 
 

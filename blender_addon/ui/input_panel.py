@@ -8,7 +8,7 @@ from __future__ import annotations
 import bpy
 from bpy.app.translations import pgettext_iface as _
 
-from ..scene import cutout
+from ..scene import brushes, cutout
 from ..session import Session
 from . import inspection, server_settings, words
 from .asking import chosen_picture
@@ -79,8 +79,10 @@ def _draw_cut(layout: bpy.types.UILayout, scene: bpy.types.Scene, here: Session)
     if chosen.cut == "painted":
         row = column.row(align=True)
         row.operator("glimpse3d.paint_cutout", icon="BRUSH_DATA")
+        held = brushes.in_hand(scene)
         for name, title, __ in BRUSHES:
-            row.operator("glimpse3d.cutout_brush", text=title).what = name
+            button = row.operator("glimpse3d.cutout_brush", text=title, depress=name == held)
+            button.what = name
         return
     if chosen.cut == "box":
         column.operator("glimpse3d.draw_box", icon="SELECT_SET")

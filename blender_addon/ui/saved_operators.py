@@ -9,6 +9,7 @@ objects here: no ``from __future__ import annotations``.
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -58,7 +59,8 @@ class GLIMPSE3D_MT_servers(bpy.types.Menu):  # noqa: N801  Blender wants such na
         if here is None:
             return
         for each in here.servers.saved:
-            icon = "CHECKMARK" if each.name == here.servers.current else "BLANK1"
+            current = each.name == here.servers.current and not here.is_local
+            icon = "CHECKMARK" if current else "BLANK1"
             row = self.layout.operator(
                 "glimpse3d.choose_server", text=each.name, icon=icon, translate=False
             )
@@ -120,9 +122,11 @@ class ForgetServer(_OnChosen, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
         """Ask first: the key is gone with it."""
+        server = chosen(pulse.session())
+        text = _("To connect to {name} again, its connection string must be copied anew")
         return context.window_manager.invoke_confirm(
             self, event, title="Remove Server", confirm_text="Remove",
-            message="To connect again, its connection string must be copied anew",
+            message=text.format(name=server.name if server is not None else "?"),
         )  # fmt: skip
 
     def act_on(self, context: bpy.types.Context, here: Session, server: Saved) -> None:

@@ -61,14 +61,14 @@ class ServerPanel(SidebarPanel):
             draw_problem(layout, here.problem, buttons)
             if here.state == "down" and here.was_ready and here.book.active:
                 draw_text(layout, "Jobs go on at the server, and here once it answers", "INFO")
-        if here.refused is not None:
-            draw_problem(layout, here.refused, buttons)
         if here.state != "ready":
             column = layout.column(align=True)
             column.operator("glimpse3d.paste_connection", icon="PASTEDOWN")
             column.prop(pulse.preferences(), "connection_string", text="")
             if not here.address and here.servers.chosen is not None:
                 column.operator("glimpse3d.connect", icon="LINKED")
+        if here.refused is not None:  # below what was pressed, which stays below the pointer
+            draw_problem(layout, here.refused, buttons)
         _draw_local(layout, here)
 
 
@@ -77,9 +77,10 @@ def _draw_saved(layout: bpy.types.UILayout, here: Session) -> None:
     if not here.servers.saved:
         return
     row = layout.row(align=True)
-    name = here.servers.current or _("Choose a Server")
+    current = "" if here.is_local else here.servers.current  # no name beside another connection
+    name = current or _("Choose a Server")
     row.menu("GLIMPSE3D_MT_servers", text=name, icon="WORLD", translate=False)
-    if here.servers.current:
+    if current:
         row.operator("glimpse3d.rename_server", text="", icon="GREASEPENCIL")
         row.operator("glimpse3d.forget_server", text="", icon="TRASH")
 
@@ -99,9 +100,11 @@ def _draw_local(layout: bpy.types.UILayout, here: Session) -> None:
     elif launcher.state == "running":
         row = layout.row()
         row.label(text="Local server runs", icon="DISC")
+        buttons = row.row()
+        buttons.alignment = "RIGHT"  # as wide as their words: the label has more of them
         if not here.is_local:
-            row.operator("glimpse3d.server_start", text="Connect")
-        row.operator("glimpse3d.server_stop", text="Stop")
+            buttons.operator("glimpse3d.server_start", text="Connect")
+        buttons.operator("glimpse3d.server_stop", text="Stop")
     else:
         if launcher.state == "failed":
             problem = Glimpse3DError("backend_unavailable", launcher.problem, launcher.hint)

@@ -437,6 +437,19 @@ def test_what_pip_says_becomes_a_hint(line: str, hint: str, log: tuple[Path, Ins
     assert hint in advice and bool(hint) == bool(advice)
 
 
+def test_a_python_without_ensurepip_is_told_by_name(log: tuple[Path, InstallLog]) -> None:
+    path, reader = log
+    path.write_text(
+        "The virtual environment was not created successfully because ensurepip is not\n"
+        "available.  On Debian/Ubuntu systems, you need to install the python3-venv\n"
+        "package using the following command.\n\n    apt install python3.13-venv\n\n"
+        "Failing command: /home/me/server/venv/bin/python3.13\n"
+    )
+    reader.follow(None)
+    said, advice = reader.problem()
+    assert said.startswith("ensurepip is not available") and "blender.org" in advice
+
+
 def test_a_change_that_fails_or_is_cancelled_and_the_server_goes_on(
     tmp_path: Path, bare: Path, installed: Callable[[], Launcher], offline: None
 ) -> None:

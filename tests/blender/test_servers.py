@@ -91,10 +91,29 @@ def test_the_doctor_tells_every_step_and_holds_nobody_up(ui: Addon, server: Serv
     assert sorted(ui.busy)[int(0.98 * len(ui.busy))] < LONGEST_TICK
 
     server.stop()
+    ui.problem(20)
+    assert "Everything is as it should be" not in drawn("GLIMPSE3D_PT_view_doctor")  # any more
     bpy.ops.glimpse3d.examine()
     ui.until(lambda: not ui.session.checkup.running, 120)
     text = drawn("GLIMPSE3D_PT_view_doctor")
     assert "Nothing listens at port" in text and "[Try Now]" in text
+
+
+def test_the_doctor_says_nothing_of_one_server_beside_another(ui: Addon, server: Server) -> None:
+    ui.connect(server.string)
+    other = ui.connection.Connection("127.0.0.1", 1, b"\x07" * 32, b"\x08" * 32)
+    for change in (
+        lambda: ui.paste(ui.connection.write(other)),
+        bpy.ops.glimpse3d.disconnect,
+        bpy.ops.glimpse3d.forget_server,
+    ):
+        bpy.ops.glimpse3d.choose_server(name=ui.session.servers.saved[0].name)
+        bpy.ops.glimpse3d.examine()
+        child = ui.session.checkup._child
+        bpy.ops.glimpse3d.connect()  # the same one again: nothing to forget
+        assert ui.session.checkup is not None
+        change()
+        assert ui.session.checkup is None and child.code is not None
 
 
 def test_offline_asks_nobody(ui: Addon, server: Server) -> None:
