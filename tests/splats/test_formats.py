@@ -165,6 +165,30 @@ def test_what_cannot_be_drawn_is_counted(tmp_path: Path) -> None:
         splat_ply.read(tmp_path / "b.ply")
 
 
+BEYOND = {"z": 1e30, "scale_1": 80.0, "f_dc_0": -1e30}
+
+
+@pytest.mark.parametrize("column", list(BEYOND))
+def test_what_is_finite_and_absurd_is_left_out(tmp_path: Path, column: str) -> None:
+    """A size of e^80 metres: no GPU can square it, and no viewport finds its way back."""
+    rows = np.frombuffer(splat_ply.encode(some_cloud(10, 0))[-10 * 68 :], "<f4").reshape(10, 17)
+    header = splat_ply.encode(some_cloud(10, 0))[: -10 * 68]
+    names = [word.split()[2] for word in header.decode().split("\n") if word[:8] == "property"]
+    rows = rows.copy()
+    rows[3, names.index(column)] = BEYOND[column]
+    rows[:, names.index("opacity")] = [-1e30, 1e30] * 5  # a chance all the same: none and one
+    (tmp_path / "far.ply").write_bytes(header + rows.tobytes())
+    contents = splats.read(tmp_path / "far.ply")
+    assert contents.repairs.beyond == contents.dropped == 1 and len(contents.cloud) == 9
+    assert contents.repairs.in_words() == (
+        "1 splats left out: farther, larger or brighter than can be drawn",
+    )
+    rows[:, names.index(column)] = BEYOND[column]
+    (tmp_path / "far.ply").write_bytes(header + rows.tobytes())
+    with pytest.raises(BadFile, match="none of the 10 splats"):
+        splats.read(tmp_path / "far.ply")
+
+
 def test_a_zero_quaternion_of_a_splat_file_is_counted(tmp_path: Path) -> None:
     splats.write(some_cloud(5, 0), tmp_path / "cloud.splat")
     data = bytearray((tmp_path / "cloud.splat").read_bytes())
