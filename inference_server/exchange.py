@@ -179,9 +179,7 @@ def _fitting(request: _Request, answer: Message | WireError) -> Message | WireEr
     """The answer, if it is one to what was asked."""
     if isinstance(answer, WireError):
         return answer
-    same = all(
-        answer.body.get(name) == request.body[name] for name in _NAMES & request.body.keys()
-    )
+    same = all(answer.body.get(name) == request.body[name] for name in _NAMES & request.body.keys())
     if answer.kind == protocol.ANSWERS[request.kind] and same:
         return answer
     return WireError(
