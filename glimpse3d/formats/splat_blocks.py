@@ -24,6 +24,7 @@ LEAST_SCALE = 1e-30
 # Beyond these nothing can be drawn: single precision loses what a GPU makes of them. Metres from
 # the origin; metres of a standard deviation; any coefficient of a colour, where 0 to 1 is usual.
 FARTHEST, LARGEST, BRIGHTEST = 1e9, 1e6, 1e3
+MESH_HINT = "a mesh is imported as one; then splats can be made of it"
 # What some files say of themselves, and a cloud cannot.
 ANTIALIASED = "that its splats are to be drawn antialiased"
 # Coefficients beyond degree 0 of one channel -> degree.

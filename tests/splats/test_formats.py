@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import plyfile
 import pytest
+import trimesh
 from backports import zstd as own_zstd  # what Python 3.14 has, for the ones before
 
 from glimpse3d import coords
@@ -163,6 +164,32 @@ def test_what_cannot_be_drawn_is_counted(tmp_path: Path) -> None:
     assert (contents.cloud.scales > 0).all()
     with pytest.raises(BadFile, match="5 splats"):
         splat_ply.read(tmp_path / "b.ply")
+
+
+def test_a_header_of_another_hand_is_read(tmp_path: Path) -> None:
+    """Tabs, CR LF, a comment of no encoding, faces of which there are none, bytes in big endian."""
+    data = splat_ply.encode(some_cloud(10, 1))
+    head, mark, body = data.partition(b"end_header\n")
+    rows = np.frombuffer(body, "<f4").astype(">f4").tobytes()
+    for old, new in (
+        (b"binary_little_endian", b"binary_big_endian"), (b"element vertex", b"element\tvertex"),
+        (b"property float x", b"property  float\tx"),
+    ):  # fmt: skip
+        head = head.replace(old, new)
+    head += b"comment \xff\xfe\nelement face 0\nproperty list uchar int vertex_indices\n"
+    (tmp_path / "odd.ply").write_bytes((head + mark).replace(b"\n", b"\r\n") + rows)
+    found, wanted = splats.read(tmp_path / "odd.ply").cloud, splat_ply.decode(data).cloud
+    np.testing.assert_array_equal(found.means, wanted.means)
+    np.testing.assert_array_equal(found.sh, wanted.sh)
+
+
+def test_a_mesh_is_told_from_splats(tmp_path: Path) -> None:
+    mesh = trimesh.creation.box()
+    for name, options in (("a.ply", {}), ("b.ply", {"encoding": "ascii"}), ("c.glb", {})):
+        mesh.export(tmp_path / name, **options)
+        with pytest.raises(BadFile, match="no splats") as caught:
+            splats.read(tmp_path / name)
+        assert "mesh" in caught.value.hint
 
 
 BEYOND = {"z": 1e30, "scale_1": 80.0, "f_dc_0": -1e30}
