@@ -135,9 +135,10 @@ def _is_shown(value: object) -> bool:
 
 
 def _sentences(nodes: Iterable[ast.expr]) -> Iterator[tuple[str, int]]:
-    """Clauses as the panel shows them."""
+    """Clauses as the panel shows them: a file's name at the beginning stays as it is spelled."""
     for text, line in _texts(nodes):
-        yield text[:1].upper() + text[1:].rstrip("."), line
+        is_file = "." in text.partition(" ")[0].rstrip(".,:;")
+        yield (text[:1] if is_file else text[:1].upper()) + text[1:].rstrip("."), line
 
 
 def languages() -> list[str]:

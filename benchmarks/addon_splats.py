@@ -274,7 +274,7 @@ def drawn(
         framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0))
         sizes = (side, side, blur, uploaded.degree)
         view = splat_shader.view_block(camera_from_object, clip_from_camera, sizes)
-        splat_overlay.draw_splats(shaders, uploaded, order, view)
+        splat_overlay.draw_splats(shaders, uploaded, order, view, uploaded.count)
         buffer = framebuffer.read_color(0, 0, side, read or side, 4, 0, "FLOAT")
     if read:
         return np.zeros(0)

@@ -26,6 +26,7 @@ STATES = (
 FINAL = ("done", "failed", "cancelled")
 FORMAT = 1
 MAX_NOTE_BYTES = 2**20
+LONGEST_TOLD = 300  # characters of a sentence; a server may say two thousand
 # Before so many seconds and so much of the work, nothing is said about the time that is left.
 SOONEST_GUESS, LEAST_DONE = 2.0, 0.03
 Box = tuple[float, float, float, float]
@@ -58,8 +59,12 @@ class Problem:
 
     @classmethod
     def of(cls, error: Coded) -> Problem:
-        """An error as a plain value."""
-        return cls(error.code, error.message, error.hint)
+        """An error as a plain value, as long as people read one."""
+        return cls(error.code, _shortened(error.message), _shortened(error.hint))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= LONGEST_TOLD else f"{text[:LONGEST_TOLD]}..."
 
 
 @dataclass(frozen=True, slots=True)

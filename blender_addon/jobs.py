@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ._vendor.glimpse3d.errors import BadFile
+from ._vendor.glimpse3d.formats import picture_header
 from ._vendor.inference_server import events
 from ._vendor.inference_server.client import Client, new_job_id
 from .history import Box, History, Job, Place, Problem
@@ -22,6 +24,7 @@ from .history import Box, History, Job, Place, Problem
 log = logging.getLogger(__name__)
 
 AT_SERVER = ("queued", "running")
+MOST_PREVIEWED = 2**20  # pixels of a picture that is decoded while Blender draws
 TRANSFERS = ("uploading", "downloading")
 # Refusals of an order that fetching weights cures: they are not there, or were cut short.
 WANT_OF_WEIGHTS = ("weights_missing", "bad_file")
@@ -356,8 +359,11 @@ class JobBook:
 
     def _keep_preview(self, job: Job, picture: bytes) -> None:
         try:
+            picture_header.check(picture, "a preview", MOST_PREVIEWED)
             self.history.save_preview(job.id, picture)
             job.previews += 1
+        except BadFile as error:  # the work goes on without it
+            log.warning("not shown: %s", error)
         except OSError as error:
             self._unsaved(error)
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 PRESETS = ("draft", "standard", "high")
@@ -20,6 +21,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 }  # fmt: skip
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,30})?")
 _MOST_ROWS, _MOST_CHOICES, _LONGEST = 64, 64, 300
+_MOST_FIELDS = 256  # of a preset: making properties of them holds Blender for a moment
 _REACH = 2**31 - 1
 
 
@@ -99,11 +101,19 @@ def _words(name: str) -> str:
     return " ".join(word.capitalize() for word in name.split("_"))
 
 
-def read(catalogue: Mapping[str, Any]) -> Schema:
-    """The schema in a server's catalogue; what cannot be understood is left out."""
+def read(catalogue: Mapping[str, Any], reserved: Collection[str] = ()) -> Schema:
+    """The schema in a server's catalogue; what cannot be understood is left out.
+
+    Args:
+        catalogue: what the server sent.
+        reserved: attributes that no setting may have.
+    """
     presets = _map(catalogue.get("presets"))
     return Schema(
-        {preset: tuple(_unique(_fields(catalogue, preset))) for preset in PRESETS},
+        {
+            preset: tuple(islice(_unique(_fields(catalogue, preset), reserved), _MOST_FIELDS))
+            for preset in PRESETS
+        },
         {preset: str(_map(presets.get(preset)).get("reconstructor", "")) for preset in PRESETS},
     )
 
@@ -168,7 +178,7 @@ def _field(row: Mapping[str, Any], values: Mapping[str, Any]) -> Field | None:
     default = _looked_up(values, name, row.get("default"))
     low, high = _limit(row.get("low"), -_REACH), _limit(row.get("high"), _REACH)
     choices = row.get("choices")
-    words = [each for each in choices if isinstance(each, str)] if isinstance(choices, list) else []
+    words = _choices(choices) if isinstance(choices, list) else []
     if type(default) not in _KINDS[kind] or (words and default not in words):
         return None
     if kind in ("int", "float") and not low <= default <= high:
@@ -176,9 +186,15 @@ def _field(row: Mapping[str, Any], values: Mapping[str, Any]) -> Field | None:
     help_ = row.get("help")
     return Field(
         name, kind, float(default) if kind == "float" else default, low, high,
-        tuple(Choice(word, word.replace("_", " ").capitalize()) for word in words[:_MOST_CHOICES]),
+        tuple(Choice(word, word.replace("_", " ").capitalize()) for word in words),
         help_[:_LONGEST] if isinstance(help_, str) else "",
     )  # fmt: skip
+
+
+def _choices(rows: list[Any]) -> list[str]:
+    """Words that a menu can show, each once."""
+    words = [each for each in rows if isinstance(each, str) and 0 < len(each) <= _LONGEST]
+    return list(dict.fromkeys(words))[:_MOST_CHOICES]
 
 
 def _looked_up(values: Mapping[str, Any], name: str, default: Any) -> Any:
@@ -197,8 +213,8 @@ def _limit(value: Any, otherwise: float) -> float:
     return float(min(max(value, -_REACH), _REACH))
 
 
-def _unique(fields: Iterator[Field]) -> Iterator[Field]:
-    seen: set[str] = set()
+def _unique(fields: Iterator[Field], reserved: Collection[str]) -> Iterator[Field]:
+    seen = set(reserved)
     for each in fields:
         if each.attribute not in seen and len(each.attribute) < 60:
             seen.add(each.attribute)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ._vendor.inference_server import connection, events
@@ -208,7 +209,7 @@ class Session:
         if self.client is not None:
             self.book.resume_one()
             found = self.client.poll(budget_ms)
-            for event in found:
+            for event in _newest(found):
                 self._take(event)
             changed = changed or bool(found)
         return changed or before != (self.state, self.problem)
@@ -274,3 +275,25 @@ class Session:
         found = self.checkup
         if found is not None and not found.running and (found.fault is None) == that_was_well:
             self.end_checkup()
+
+
+def _newest(found: list[events.Event]) -> list[events.Event]:
+    """What happened, without news of a job that later ones outdid; the newest preview stays.
+
+    Each of them is written to the disk, and a server may send hundreds at once.
+    """
+    kept: list[events.Event] = []
+    told: set[str] = set()
+    previews: dict[str, bytes] = {}
+    for event in found:
+        if isinstance(event, events.JobChanged) and event.job.preview:
+            previews[event.job.id] = event.job.preview
+    for event in reversed(found):
+        if isinstance(event, events.JobChanged):
+            if event.job.id in told:
+                continue
+            told.add(event.job.id)
+            preview = previews.get(event.job.id, b"")
+            event = events.JobChanged(replace(event.job, preview=preview))
+        kept.append(event)
+    return kept[::-1]

@@ -198,8 +198,10 @@ class Welcome:
             WireError: its catalogue is malformed.
         """
         body = message.body
-        catalogue = protocol.plain(
-            protocol.unpack(message.blob, protocol.MAX_BLOB), "welcome's catalogue", depth=8
+        catalogue = _in_lines(
+            protocol.plain(
+                protocol.unpack(message.blob, protocol.MAX_BLOB), "welcome's catalogue", depth=8
+            )
         )
         return cls(
             body["server"],
@@ -209,3 +211,12 @@ class Welcome:
             body["limits"],
             catalogue,
         )
+
+
+def _in_lines(value: Any) -> Any:
+    """``value`` with every string in it as one line that a screen can show."""
+    if isinstance(value, dict):
+        return {protocol.one_line(name): _in_lines(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [_in_lines(each) for each in value]
+    return protocol.one_line(value) if isinstance(value, str) else value

@@ -24,6 +24,8 @@ SILENCE_SECONDS = 15.0
 PATIENCE_SECONDS = 30.0  # for one reply while others do come
 PAUSE_SECONDS = 1.0  # a server that is busy for no longer is asked again without a word
 
+_NAMES = {"job", "sha256"}  # whom a request is about, and its answer too
+
 Done = Callable[["Message | WireError"], None]
 
 
@@ -132,7 +134,7 @@ class Exchange:
             request.due = self._clock() + answer.retry_after + PAUSE_SECONDS * random.random()
             return
         self._open.remove(request)
-        request.done(answer)
+        request.done(_fitting(request, answer))
 
     def _time(self, sent: float) -> None:
         # It came after the last step; a program that polls seldom is not a long way off.
@@ -171,6 +173,19 @@ class Exchange:
             patience = RESEND_SECONDS if quiet > RESEND_SECONDS else PATIENCE_SECONDS
             if now - request.sent > patience:
                 self._send(request)
+
+
+def _fitting(request: _Request, answer: Message | WireError) -> Message | WireError:
+    """The answer, if it is one to what was asked."""
+    if isinstance(answer, WireError):
+        return answer
+    same = all(answer.body.get(name) == request.body[name] for name in _NAMES & request.body.keys())
+    if answer.kind == protocol.ANSWERS[request.kind] and same:
+        return answer
+    return WireError(
+        "bad_message", f"the server answered {request.kind} with something else",
+        "it is of another version, or not a Glimpse3D server",
+    )  # fmt: skip
 
 
 def _failure(message: Message) -> WireError:

@@ -10,6 +10,7 @@ A message is two or three frames: a header of 14 bytes (``G3D1``, type, flags, r
 from __future__ import annotations
 
 import struct
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
@@ -34,7 +35,10 @@ FINAL = STATES[2:]
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What a value may be. ``low`` and ``high`` bound numbers, and lengths of all else."""
+    """What a value may be. ``low`` and ``high`` bound numbers, and lengths of all else.
+
+    ``told`` marks words that people read: they become one line that a screen can show.
+    """
 
     kind: type
     low: float = 0
@@ -42,6 +46,7 @@ class Field:
     required: bool = True
     among: tuple[str, ...] = ()
     rows: Mapping[str, Field] | None = None  # a list of maps, or the map's own fields
+    told: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +73,16 @@ def _maybe(kind: type, low: float = 0, high: float = 0, **more: Any) -> Field:
     return Field(kind, low, high, required=False, **more)
 
 
+_JOINERS = "\u200c\u200d"  # scripts of India and Persia, and emoji, are spelled with them
 _BIG = 2**53
 _TIME = _maybe(float, 0, 1e11)
 JOB_ID = Field(bytes, 16, 16)
 SHA256 = Field(bytes, 32, 32)
 _SIZE = Field(int, 0, _BIG)
 _NAME = Field(str, 1, 100)
-_SENTENCE = Field(str, 0, 2000)
+_SENTENCE = Field(str, 0, 2000, told=True)
 _PROBLEM: dict[str, Field] = {
-    "code": Field(str, 1, 40),
+    "code": Field(str, 1, 40, told=True),
     "message": _SENTENCE,
     "hint": _SENTENCE,
 }
@@ -84,7 +90,7 @@ _FILE = {"name": _NAME, "size": _SIZE, "sha256": SHA256}
 _SUMMARY: dict[str, Field] = {
     "job": JOB_ID,
     "kind": Field(str, among=KINDS),
-    "name": Field(str, 0, 200),
+    "name": Field(str, 0, 200, told=True),
     "state": Field(str, among=STATES),
     "attempt": Field(int, 0, 1000),
     "created": Field(float, 0, 1e11),
@@ -95,13 +101,13 @@ _SUMMARY: dict[str, Field] = {
 _NEWS: dict[str, Field] = {
     "seq": Field(int, 0, _BIG),
     "fraction": Field(float, 0, 1),
-    "stage": Field(str, 0, 64),
-    "note": Field(str, 0, 200),
+    "stage": Field(str, 0, 64, told=True),
+    "note": Field(str, 0, 200, told=True),
     "ahead": Field(int, 0, 1_000_000),
     "cancelling": Field(bool),
 }
 _JOB = {**_SUMMARY, **_NEWS, "files": _maybe(list, 0, 256, rows=_FILE),
-        "warning": _maybe(str, 0, 2000)}  # fmt: skip
+        "warning": _maybe(str, 0, 2000, told=True)}  # fmt: skip
 _WORKER_STATES = ("none", "starting", "idle", "busy")
 _WORKER = {"name": _NAME, "state": Field(str, among=_WORKER_STATES), "memory": _SIZE}
 _LIMITS = {
@@ -115,10 +121,10 @@ _PREVIEW = 128 * 1024
 MESSAGES: dict[str, Kind] = {
     # asked by the client
     "hello": Kind(1, {"lo": Field(int, 1, 255), "hi": Field(int, 1, 255),
-                      "client": Field(str, 1, 100), "instance": Field(bytes, 16, 16)}),
+                      "client": Field(str, 1, 100, told=True), "instance": Field(bytes, 16, 16)}),
     "ping": Kind(2, {}),
     "submit": Kind(3, {"job": JOB_ID, "kind": Field(str, among=KINDS),
-                       "name": _maybe(str, 0, 200), "image": _maybe(bytes, 32, 32),
+                       "name": _maybe(str, 0, 200, told=True), "image": _maybe(bytes, 32, 32),
                        "mask": _maybe(bytes, 32, 32), "mesh": _maybe(bytes, 32, 32),
                        "box": _maybe(list, 4, 4), "settings": _maybe(dict),
                        "stage": _maybe(str, 1, 64), "backend": _maybe(str, 1, 64)}),
@@ -134,7 +140,7 @@ MESSAGES: dict[str, Kind] = {
     "status": Kind(11, {}),
     # answered by the server
     "welcome": Kind(65, {"protocol": Field(int, 1, 255), "minor": Field(int, 0, 255),
-                         "server": Field(str, 1, 100), "epoch": Field(bytes, 16, 16),
+                         "server": Field(str, 1, 100, told=True), "epoch": Field(bytes, 16, 16),
                          "features": Field(list, 0, 64), "kinds": Field(list, 0, 64),
                          "limits": Field(dict, rows=_LIMITS)}, blob=MAX_BLOB, needs_blob=True),
     "pong": Kind(66, {}),
@@ -144,17 +150,22 @@ MESSAGES: dict[str, Kind] = {
     "deleted": Kind(71, {"job": JOB_ID}),
     "held": Kind(72, {"sha256": SHA256, "have": _SIZE, "complete": Field(bool)}),
     "piece": Kind(74, {"job": JOB_ID, "name": _NAME, "offset": _SIZE}, blob=MAX_BLOB),
-    "state": Kind(75, {"server": Field(str, 1, 100), "uptime": Field(float, 0, 1e11),
+    "state": Kind(75, {"server": Field(str, 1, 100, told=True), "uptime": Field(float, 0, 1e11),
                        "queued": _SIZE, "running": _SIZE, "finished": _SIZE,
                        "worker": Field(str, among=_WORKER_STATES),
                        "workers": _maybe(list, 0, 1024, rows=_WORKER),
-                       "trouble": _maybe(str, 0, 2000),
+                       "trouble": _maybe(str, 0, 2000, told=True),
                        "disk_free": _SIZE, "waited": _maybe(float, 0, 1e11),
                        "memory": _maybe(int, 0, 2**53), "refused": _maybe(int, 0, 2**53)}),
     "error": Kind(127, {**_PROBLEM, "retry_after": _maybe(float, 0, 86400),
                         "lo": _maybe(int, 1, 255), "hi": _maybe(int, 1, 255)}),
     # pushed by the server, with request id 0
     "event": Kind(128, _JOB, blob=_PREVIEW),
+}  # fmt: skip
+ANSWERS = {
+    "hello": "welcome", "ping": "pong", "submit": "accepted", "get": "job", "list": "jobs",
+    "cancel": "job", "delete": "deleted", "have": "held", "put": "held", "fetch": "piece",
+    "status": "state",
 }  # fmt: skip
 REQUESTS = tuple(name for name, kind in MESSAGES.items() if kind.number < 64)
 _BY_NUMBER = {kind.number: name for name, kind in MESSAGES.items()}
@@ -273,6 +284,8 @@ def _value(value: Any, about: Field, where: str) -> Any:
         return value if value in about.among else _refuse(f"{where} is none of {about.among}")
     if about.kind is dict:
         return _checked(value, about.rows, where) if about.rows else plain(value, where)
+    if about.told:
+        value = one_line(value)
     if about.kind is not bool:
         size = value if about.kind in (int, float) else len(value)
         if not about.low <= size <= about.high:
@@ -288,6 +301,23 @@ def _items(values: list[Any], about: Field, where: str) -> list[Any]:
     if not all(type(item) is dict for item in values):
         _refuse(f"{where} holds something that is not a map")
     return [_checked(item, about.rows, where) for item in values]
+
+
+def one_line(text: str) -> str:
+    """``text`` without what breaks a line, steers a terminal or turns the way of reading.
+
+    Whatever of it is white becomes one blank; other languages and joined pictures stay.
+    """
+    if text.isprintable():
+        return text
+    return " ".join("".join(map(_drawn, text)).split())
+
+
+def _drawn(character: str) -> str:
+    kind = unicodedata.category(character)
+    if kind in ("Cc", "Zl", "Zp"):
+        return " "
+    return "" if kind == "Cf" and character not in _JOINERS else character
 
 
 def plain(value: Any, where: str, depth: int = 5) -> Any:

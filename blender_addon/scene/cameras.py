@@ -15,6 +15,7 @@ from mathutils import Matrix
 from .._vendor.glimpse3d import coords
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import cameras as camera_file
+from .._vendor.glimpse3d.formats import picture_header
 from .._vendor.glimpse3d.types import Camera
 from . import PART, turntable
 
@@ -23,6 +24,7 @@ SENSOR_HEIGHT = 24.0  # mm
 PICTURE_CAMERA = "picture camera"
 WIDTH, HEIGHT = "glimpse3d_width", "glimpse3d_height"
 INPUT = "input.png"
+MOST_VIEWS = 256  # cameras with a picture each, at once
 _TURNTABLE_SIDE = 1024  # pixels of its renders
 
 
@@ -33,9 +35,15 @@ def add_rig(path: Path, collection: bpy.types.Collection, name: str) -> bpy.type
     stand their pictures, where those lie beside the file.
 
     Raises:
-        BadFile: the file is malformed, or its turntable is not an even circle.
+        BadFile: the file is malformed, names too many views, or its turntable is not an even
+            circle.
     """
     found = camera_file.read(path)
+    if len(found.views) > MOST_VIEWS:
+        raise BadFile(
+            f"cameras.json names {len(found.views)} views, {MOST_VIEWS} are shown",
+            "make the result again",
+        )
     reach = float(np.linalg.norm(found.input.position))
     own = add_camera(found.input, collection, f"{name} picture camera")
     own[PART] = PICTURE_CAMERA
@@ -92,8 +100,9 @@ def _add_background(camera: bpy.types.Object, path: Path) -> None:
     """The picture that a camera stands for, half seen through, behind what it sees."""
     if not path.is_file():
         return
-    picture = bpy.data.images.new(camera.name, 1, 1)
     data = path.read_bytes()
+    picture_header.check(data, path.name)
+    picture = bpy.data.images.new(camera.name, 1, 1)
     picture.pack(data=data, data_len=len(data))
     picture.source = "FILE"
     if 0 in picture.size:

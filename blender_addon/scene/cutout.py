@@ -13,7 +13,8 @@ from pathlib import Path
 import bpy
 import numpy as np
 
-from .._vendor.glimpse3d.errors import BadImage
+from .._vendor.glimpse3d.errors import BadFile, BadImage
+from .._vendor.glimpse3d.formats import picture_header
 from . import image, sources
 
 # The custom properties on a cut-out: its picture, and who made it.
@@ -86,17 +87,20 @@ def add_preview(path: Path, picture: bpy.types.Image) -> bpy.types.Image:
     """The server's cut-out beside its picture, packed; an earlier one of the picture goes.
 
     Raises:
-        BadImage: the file is no picture.
+        BadFile: the file is no picture; an earlier one stays.
     """
-    if (old := preview_of(picture)) is not None:
-        bpy.data.images.remove(old)
-    made = bpy.data.images.new(f"{picture.name[:50]} cut-out", 1, 1)
     data = path.read_bytes()
+    picture_header.check(data, "the server's cut-out")
+    name = f"{picture.name[:50]} cut-out"
+    made = bpy.data.images.new(name, 1, 1)
     made.pack(data=data, data_len=len(data))
     made.source = "FILE"
     if 0 in made.size:
         bpy.data.images.remove(made)
-        raise BadImage("the server's cut-out is not a picture", "try again")
+        raise BadFile("the server's cut-out is not a picture", "make the result again")
+    if (old := preview_of(picture)) is not None:
+        bpy.data.images.remove(old)
+        made.name = name
     made[PICTURE], made[MAKER] = picture, SERVER
     _draw_thumbnail(made)
     return made

@@ -20,7 +20,7 @@ from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats.plain_json import decode, member, read_limited
 
 MAX_BYTES = 4 * 2**30
-MAX_JSON_BYTES = 16 * 2**20
+MAX_JSON_BYTES = 2**20  # one mesh of ours takes two thousand
 MAX_COUNT = 2**31
 
 _HINT = "import a GLB of another program with File > Import > glTF 2.0"

@@ -13,6 +13,7 @@ import bpy
 import numpy as np
 
 from .._vendor.glimpse3d.errors import BadFile
+from .._vendor.glimpse3d.formats import picture_header
 from . import glb
 
 UV_LAYER, COLOR_LAYER = "UVMap", "Color"
@@ -110,6 +111,7 @@ def _color_source(
 
 def _packed(png: bytes, name: str) -> bpy.types.Image:
     """An image datablock that carries the file inside the .blend."""
+    picture_header.check(png, "the texture in the GLB")
     image = bpy.data.images.new(name, 1, 1)
     image.pack(data=png, data_len=len(png))
     image.source = "FILE"

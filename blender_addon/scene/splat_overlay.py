@@ -18,17 +18,22 @@ import gpu
 import numpy as np
 from bpy.app.handlers import persistent
 
-from . import splat_data, splat_display, splat_order, splat_shader
+from . import splat_data, splat_display, splat_layers, splat_order, splat_shader
 
 log = logging.getLogger(__name__)
 
 
 class _Kept(NamedTuple):
-    """A splat object on the GPU: its cloud's places, and for each viewport the order last used."""
+    """A splat object on the GPU: its cloud's places, and what each viewport last had of it.
+
+    That is the order, and how many were drawn.
+    """
 
     means: np.ndarray
+    sample: splat_layers.Sample
     uploaded: splat_shader.Uploaded
     orders: dict[int, tuple[np.ndarray, Any]]
+    drawn: dict[int, int]
 
 
 class _State:
@@ -104,6 +109,14 @@ def problem() -> str:
     return _STATE.problem
 
 
+def left_out(thing: bpy.types.Object) -> int:
+    """How many of the farthest splats some viewport does not show, for the others' sheer size."""
+    kept = _STATE.kept.get(thing.session_uid)
+    if kept is None or not kept.drawn:
+        return 0
+    return kept.uploaded.count - min(kept.drawn.values())
+
+
 def drawn_here(context: bpy.types.Context) -> list[bpy.types.Object]:
     """The splat objects that the viewport shows and the overlay draws, the farthest first."""
     space = context.space_data
@@ -159,12 +172,16 @@ def _draw_things(context: bpy.types.Context, things: list[bpy.types.Object]) -> 
             kept = _on_gpu(thing, depsgraph)
             camera_from_object = camera_from_world @ np.array(thing.matrix_world)
             order = _order(kept, camera_from_object, where)
+            size = np.array([width, height])
+            drawn = splat_layers.nearest(kept.sample, camera_from_object, clip_from_camera, size)
+            kept.drawn[where] = drawn
             view = splat_shader.view_block(
                 camera_from_object,
                 clip_from_camera,
                 (width, height, splat_shader.BLUR, kept.uploaded.degree),
+                kept.uploaded.count - drawn,
             )
-            draw_splats(_shaders(), kept.uploaded, order, view)
+            draw_splats(_shaders(), kept.uploaded, order, view, drawn)
     lay_over(_shaders(), colors, (x, y))
 
 
@@ -173,8 +190,9 @@ def draw_splats(
     uploaded: splat_shader.Uploaded,
     order: Any,
     view: Any,
+    count: int,
 ) -> None:
-    """Draw into the framebuffer that is bound, over its colours and before its depths."""
+    """Draw so many into the framebuffer that is bound, over its colours and before its depths."""
     shader = shaders.splat
     shader.bind()
     shader.uniform_block("view", view)
@@ -184,7 +202,7 @@ def draw_splats(
     gpu.state.depth_test_set("LESS_EQUAL")  # a look-up at every pixel took a quarter of the time
     gpu.state.depth_mask_set(False)
     gpu.state.blend_set("ALPHA_PREMULT")
-    shaders.corners.draw_instanced(shader, instance_start=0, instance_count=uploaded.count)
+    shaders.corners.draw_instanced(shader, instance_start=0, instance_count=count)
     gpu.state.depth_test_set("NONE")
     gpu.state.blend_set("NONE")
 
@@ -228,6 +246,7 @@ def _forget_closed() -> None:
     areas = [area for window in windows for area in window.screen.areas]
     alive = {region.as_pointer() for area in areas for region in area.regions}
     by_viewport: list[dict[int, Any]] = [kept.orders for kept in _STATE.kept.values()]
+    by_viewport += [kept.drawn for kept in _STATE.kept.values()]
     for each in (*by_viewport, _STATE.pictures):
         for where in set(each) - alive:
             del each[where]
@@ -241,7 +260,8 @@ def _on_gpu(thing: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> _Kept:
             del _STATE.kept[gone]
         cloud = splat_data.read_cloud(thing.evaluated_get(depsgraph).data)
         uploaded = splat_shader.upload(cloud)
-        kept = _Kept(cloud.means[: uploaded.count], uploaded, {})
+        sample = splat_layers.sample(cloud, uploaded.count)
+        kept = _Kept(cloud.means[: uploaded.count], sample, uploaded, {}, {})
         _STATE.kept[thing.session_uid] = kept
     return kept
 

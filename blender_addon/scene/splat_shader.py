@@ -31,7 +31,7 @@ struct View {
   mat4 camera_from_object;
   mat4 clip_from_camera;
   vec4 eye;    // the camera in the object's space; or, w being 0, the direction it looks along
-  vec4 scale;  // of the object
+  vec4 scale;  // of the object; the rank of the first splat that is drawn
   vec4 sizes;  // width, height of the picture; blur, square pixels; degree
 };
 """
@@ -80,7 +80,7 @@ vec4 texel(int splat, int index) {{
   return texelFetch(splats, ivec2(place % {ROW}, place / {ROW}), 0);
 }}
 void main() {{
-  int rank = gl_InstanceID;
+  int rank = gl_InstanceID + int(view.scale.w + 0.5);
   int splat = int(texelFetch(order, ivec2(rank % {ROW}, rank / {ROW}), 0).r + 0.5);
   vec4 place = texel(splat, 0), first = texel(splat, 1), second = texel(splat, 2);
   vec4 rest = texel(splat, 3);
@@ -252,13 +252,19 @@ def texture(values: np.ndarray, channels: int, layout: str) -> Any:
 
 
 def view_block(
-    camera_from_object: np.ndarray, clip_from_camera: np.ndarray, sizes: tuple[float, ...]
+    camera_from_object: np.ndarray,
+    clip_from_camera: np.ndarray,
+    sizes: tuple[float, ...],
+    first: int = 0,
 ) -> Any:
-    """What the splat shader is told of the view; both matrices (4, 4), as they multiply columns."""
+    """What the splat shader is told of the view; both matrices (4, 4), as they multiply columns.
+
+    ``first`` is the place in the order of the first splat that is drawn.
+    """
     object_from_camera = np.linalg.inv(camera_from_object)
     perspective = clip_from_camera[3, 3] == 0
     eye = object_from_camera[:, 3] if perspective else -object_from_camera[:, 2]
-    scale = np.ones(4)
+    scale = np.full(4, first, np.float64)
     scale[:3] = np.linalg.norm(camera_from_object[:3, :3], axis=0)
     parts = (camera_from_object.T, clip_from_camera.T, eye, scale, sizes)
     flat = np.concatenate([np.ravel(part) for part in parts]).astype(np.float32)

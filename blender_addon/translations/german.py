@@ -256,7 +256,7 @@ SENTENCES = {
     "about {minutes} min left": "noch etwa {minutes} min",
     "about {seconds} s left": "noch etwa {seconds} s",
     # Files
-    "Cameras.json has no turntable": "In cameras.json steht kein Drehteller",
+    "cameras.json has no turntable": "In cameras.json steht kein Drehteller",
     "Make the result again": "Das Ergebnis noch einmal machen lassen",
     "The GLB holds no triangles": "Die GLB-Datei enthält keine Dreiecke",
     "The GLB's triangles name vertices that are not there":

@@ -88,7 +88,6 @@ SENTENCES = {
     "No cut-out of this picture was painted": "Von diesem Bild wurde keine Freistellung gemalt",
     "Press Paint first": "Erst Malen drücken",
     "The server's cut-out is not a picture": "Die Freistellung des Servers ist kein Bild",
-    "Try again": "Noch einmal versuchen",
     "The painted cut-out is not as large as the picture":
         "Die gemalte Freistellung ist nicht so groß wie das Bild",
     "Paint it anew": "Neu malen",

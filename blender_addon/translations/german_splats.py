@@ -165,6 +165,11 @@ SENTENCES = {
     "Raw Colours": "Rohe Farben",
     "{count} splats, degree {degree}": "{count} Splats, Grad {degree}",
     "The viewport shows the first {count}": "Die Ansicht zeigt die ersten {count}",
+    "The file holds no splats": "Die Datei enthält keine Splats",
+    "Write it again where it comes from":
+        "Schreiben Sie sie dort neu, wo sie herkommt",
+    "Too large to be drawn all: the farthest {count} are left out":
+        "Zu groß, um alle zu zeichnen: Die {count} fernsten fehlen",
     "The box of an object, turned and scaled with it; a cube for an empty":
         "Der Quader eines Objekts, mit ihm gedreht und skaliert; ein Würfel bei einem Empty",
     "Sphere": "Kugel",

@@ -35,10 +35,17 @@ class Polled(Protocol):
         """Blender shows it in the tooltip."""
 
 
-def refuse(operator: Reporting, problem: Coded) -> Outcome:
-    """One report, with its hint; nothing happened."""
+def refuse(operator: Reporting, problem: Coded, about: str = "") -> Outcome:
+    """One report, with its hint; nothing happened.
+
+    Args:
+        operator: what reports.
+        problem: what went wrong.
+        about: what it went wrong with, such as one of several files.
+    """
     first, *rest = told(problem)
-    operator.report({"ERROR"}, "; ".join([first, *(each[:1].lower() + each[1:] for each in rest)]))
+    text = "; ".join([first, *(each[:1].lower() + each[1:] for each in rest)])
+    operator.report({"ERROR"}, f"{about}: {text}" if about else text)
     return NOT_DONE
 
 

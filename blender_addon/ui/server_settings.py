@@ -35,7 +35,7 @@ def follow() -> None:
     if welcome is None or welcome is _made.welcome:
         return
     _made.welcome = welcome
-    found = schema.read(welcome.catalogue)
+    found = schema.read(welcome.catalogue, dir(bpy.types.PropertyGroup))
     if found != _made.schema:
         clear()
         _register(found)

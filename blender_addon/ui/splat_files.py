@@ -12,7 +12,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .._vendor.glimpse3d.errors import Glimpse3DError, OutputFailed
+from .._vendor.glimpse3d.errors import BadFile, Glimpse3DError, OutputFailed
 from .._vendor.glimpse3d.formats import splats as files
 from ..scene import splat_data, splat_seen, splats
 from .acting import DONE, NOT_DONE, Outcome, refuse
@@ -69,7 +69,7 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
             try:
                 made.append(self._add(path, context))
             except Glimpse3DError as error:
-                refuse(self, error)
+                refuse(self, error, "" if path.name in error.message else path.name)
         if not made:
             return NOT_DONE
         for note in splats.prepare_cycles(context.scene):
@@ -84,6 +84,8 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
 
     def _add(self, path: Path, context: bpy.types.Context) -> bpy.types.Object:
         contents = files.read(path, _axes(self.axes))
+        if not len(contents.cloud):
+            raise BadFile("the file holds no splats", "write it again where it comes from")
         thing = splats.add_cloud(contents.cloud, context.collection, path.stem)
         for note in (*contents.repairs.in_words(), *contents.notes):
             self.report({"WARNING"}, f"{path.name}: {note}")

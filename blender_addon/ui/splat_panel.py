@@ -50,6 +50,9 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
     if count > splat_shader.MOST:
         text = _("The viewport shows the first {count}").format(count=f"{splat_shader.MOST:,}")
         box.label(text=text, icon="INFO", translate=False)
+    if left_out := sum(map(splat_overlay.left_out, chosen)):
+        text = _("Too large to be drawn all: the farthest {count} are left out")
+        box.label(text=text.format(count=f"{left_out:,}"), icon="INFO", translate=False)
     if splat_overlay.problem():
         box.label(text="This GPU cannot show splats in viewports; renders can", icon="ERROR")
         box.label(text=splat_overlay.problem())

@@ -104,8 +104,13 @@ def told(problem: Coded) -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """A clause as a sentence for a panel: Blender's end without a stop."""
-    return text[:1].upper() + text[1:].rstrip(".")
+    """A clause as a sentence for a panel: Blender's end without a stop.
+
+    A file's name at its beginning stays as it is spelled.
+    """
+    first = text.partition(" ")[0].rstrip(".,:;")
+    begin = text[:1] if "." in first else text[:1].upper()
+    return begin + text[1:].rstrip(".")
 
 
 def connection(here: Session) -> str:

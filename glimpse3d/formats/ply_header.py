@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import BadFile
+from .splat_blocks import MESH_HINT
 
 HINT = "expected a binary PLY with Gaussian splats as 3DGS trainers write it"
 # A header of 3DGS has 2 KB; what goes on for longer than this is no header.
@@ -59,11 +60,11 @@ def parse(data: memoryview) -> Header:
         BadFile: saying what is wrong.
     """
     lines, start = _lines(data)
+    _refuse_mesh(lines)
     order, comments = "", []
     counts, properties = list[tuple[str, int]](), list[list[tuple[str, str]]]()
     for line in lines:
-        word, _, tail = line.partition(" ")
-        tail = tail.strip()
+        word, tail = (*line.split(None, 1), "")[:2]
         if word in ("comment", "obj_info"):
             comments += [tail] if word == "comment" else []
         elif word == "format":
@@ -72,11 +73,17 @@ def parse(data: memoryview) -> Header:
             counts.append(_element(tail))
             properties.append([])
         elif word == "property" and properties:
-            properties[-1].append(_property(tail, order))
+            if counts[-1][1] or not tail.startswith("list"):  # lists of nothing are no harm
+                properties[-1].append(_property(tail, order))
         else:
             raise BadFile(f"the header has a line that is no PLY: {line[:60]!r}", HINT)
     elements = _place(counts, properties, start, len(data))
     return Header(elements, tuple(comments))
+
+
+def _refuse_mesh(lines: list[str]) -> None:
+    if any(re.fullmatch(r"element\s+face\s+0*[1-9][0-9]*", line) for line in lines):
+        raise BadFile("the PLY holds a mesh, no splats", MESH_HINT)
 
 
 def _lines(data: memoryview) -> tuple[list[str], int]:
@@ -99,7 +106,7 @@ def _byte_order(tail: str) -> str:
 
 
 def _element(tail: str) -> tuple[str, int]:
-    match = re.fullmatch(r"(\w{1,64}) +([0-9]{1,18})", tail)
+    match = re.fullmatch(r"(\w{1,64})\s+([0-9]{1,18})", tail)
     if match is None:
         raise BadFile(f"the header counts an element wrongly: {tail[:60]!r}", HINT)
     return match[1], int(match[2])
@@ -107,7 +114,7 @@ def _element(tail: str) -> tuple[str, int]:
 
 def _property(tail: str, order: str) -> tuple[str, str]:
     """(name, numpy type); ``order`` is empty before the line ``format``."""
-    match = re.fullmatch(r"(\w{1,16}) +(\S{1,64})", tail)
+    match = re.fullmatch(r"(\w{1,16})\s+(\S{1,64})", tail)
     if match is None or match[1] not in _TYPES or not order:
         raise BadFile(f"a property that no splat has: {tail[:60]!r}", HINT)
     return match[2], order + _TYPES[match[1]]

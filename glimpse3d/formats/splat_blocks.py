@@ -21,6 +21,10 @@ from .splat_axes import FILE_FROM_HOUSE, Axes
 BLOCK = 1 << 14
 # The smallest size of a splat, metres: flat enough for any disc, and it still has a logarithm.
 LEAST_SCALE = 1e-30
+# Beyond these nothing can be drawn: single precision loses what a GPU makes of them. Metres from
+# the origin; metres of a standard deviation; any coefficient of a colour, where 0 to 1 is usual.
+FARTHEST, LARGEST, BRIGHTEST = 1e9, 1e6, 1e3
+MESH_HINT = "a mesh is imported as one; then splats can be made of it"
 # What some files say of themselves, and a cloud cannot.
 ANTIALIASED = "that its splats are to be drawn antialiased"
 # Coefficients beyond degree 0 of one channel -> degree.
@@ -75,23 +79,26 @@ class Repairs:
 
     Attributes:
         not_finite: left out, for a value that is no finite number or an overflowing size.
+        beyond: left out, for a place, a size or a colour that nothing can draw.
         no_rotation: left out, for a quaternion of length 0.
         no_size: kept with the smallest size there is along an axis where they had none.
     """
 
     not_finite: int = 0
+    beyond: int = 0
     no_rotation: int = 0
     no_size: int = 0
 
     @property
     def dropped(self) -> int:
         """How many were left out."""
-        return self.not_finite + self.no_rotation
+        return self.not_finite + self.beyond + self.no_rotation
 
     def in_words(self) -> tuple[str, ...]:
         """One sentence for each kind that occurred."""
         told = (
             (self.not_finite, "left out: a value is not finite"),
+            (self.beyond, "left out: farther, larger or brighter than can be drawn"),
             (self.no_rotation, "left out: the rotation is zero"),
             (self.no_size, "made as thin as can be: a scale is zero"),
         )
@@ -100,6 +107,7 @@ class Repairs:
     def __add__(self, other: Repairs) -> Repairs:
         return Repairs(
             self.not_finite + other.not_finite,
+            self.beyond + other.beyond,
             self.no_rotation + other.no_rotation,
             self.no_size + other.no_size,
         )
@@ -178,19 +186,27 @@ def _room(count: int, degree: int) -> dict[str, np.ndarray]:
 def _sanitise(rows: Rows) -> tuple[GaussianCloud, Repairs]:
     """What of the rows can be drawn, quaternions of length 1, and what was wrong with the rest."""
     rotations = rows.rotations.astype(np.float64)
+    values = (rows.means, rows.scales, rows.sh.reshape(len(rotations), -1))
     with np.errstate(invalid="ignore", over="ignore"):
         lengths = np.sqrt(np.einsum("nk,nk->n", rotations, rotations))
         finite = np.isfinite(lengths) & np.isfinite(rows.opacities)
-        for values in (rows.means, rows.scales, rows.sh.reshape(len(lengths), -1)):
-            finite &= np.isfinite(values).all(axis=1)
+        inside = finite.copy()
+        for each, most in zip(values, (FARTHEST, LARGEST, BRIGHTEST), strict=True):
+            inside &= (np.abs(each) <= most).all(axis=1)  # false of what is not finite, too
     turned = lengths > 1e-12
-    good = finite & turned
+    good = inside & turned
     scales = rows.scales
     # A size that was stored as the smallest one comes back a rounding below it.
     flat = good & (scales < LEAST_SCALE / 2).any(axis=1)
-    broken = np.count_nonzero(~finite)
-    without_turn = len(lengths) - np.count_nonzero(good) - broken
-    repairs = Repairs(int(broken), int(without_turn), int(np.count_nonzero(flat)))
+    repairs = Repairs(no_size=int(np.count_nonzero(flat)))
+    if not good.all():
+        for each in values:
+            finite &= np.isfinite(each).all(axis=1)
+        repairs += Repairs(
+            not_finite=int(np.count_nonzero(~finite)),
+            beyond=int(np.count_nonzero(finite & ~inside)),
+            no_rotation=int(np.count_nonzero(inside & ~turned)),
+        )
     taken = slice(None) if good.all() else good
     if repairs.no_size:
         scales = np.maximum(scales, LEAST_SCALE)

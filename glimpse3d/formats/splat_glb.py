@@ -20,7 +20,7 @@ from . import glb_chunks, sh
 from .glb_chunks import FLOAT, HINT, UINT16, Glb
 from .plain_json import member
 from .splat_axes import Axes
-from .splat_blocks import Rows, Source, turned_blocks
+from .splat_blocks import MESH_HINT, Rows, Source, turned_blocks
 
 EXTENSION = "KHR_gaussian_splatting"
 _COLOR_SPACE = "srgb_rec709_display"
@@ -67,7 +67,7 @@ def _primitive(glb: Glb) -> tuple[int, dict[str, Any]]:
             if isinstance(extensions, dict) and EXTENSION in extensions:
                 found.append((index, primitive))
     if not found:
-        raise BadFile("the file holds no splats", "of a mesh, glimpse3d splat makes some")
+        raise BadFile("the file holds no splats", MESH_HINT)
     if len(found) > 1:
         raise BadFile(f"the file holds {len(found)} clouds of splats, one is read", HINT)
     mesh, primitive = found[0]

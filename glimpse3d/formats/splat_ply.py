@@ -56,7 +56,7 @@ def read(path: Path) -> GaussianCloud:
     contents = decode(map_file(path))
     if contents.dropped:
         raise BadFile(
-            f"{contents.dropped} splats hold values that are not finite or no rotation",
+            f"{contents.dropped} splats hold values that cannot be drawn",
             "the program that wrote the file failed; write it again there",
         )
     return contents.cloud

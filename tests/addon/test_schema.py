@@ -73,6 +73,8 @@ def row(**changes: Any) -> dict[str, Any]:
         {"type": []}, {"default": "1"}, {"default": True}, {"default": 3.0}, {"default": math.nan},
         {"default": None}, {"low": 5, "high": 1},
         {"type": "str", "default": "c", "choices": ["a", "b"]},
+        {"type": "str", "default": "c99", "choices": [f"c{number}" for number in range(100)]},
+        {"type": "str", "default": "", "choices": ["", "b"]},
     ],
 )  # fmt: skip
 def test_a_row_without_sense_is_left_out(wrong: dict[str, Any]) -> None:
@@ -99,6 +101,29 @@ def test_limits_and_lengths_are_what_blender_can_hold() -> None:
     fields = schema.read({"settings": [wide, *many]}).general("draft")
     assert len(fields) <= 64 and len(fields[0].help) <= 300
     assert -(2**31) < fields[0].low <= fields[0].high < 2**31
+
+
+def test_stages_without_end_are_cut_as_rows_are() -> None:
+    backends = {
+        f"stage{stage}": [
+            {"name": f"b{index}", "settings": [row(name=f"n{number}") for number in range(40)]}
+            for index in range(40)
+        ]
+        for stage in range(40)
+    }
+    assert len(schema.read({"backends": backends}).fields["draft"]) == 256
+
+
+def test_a_menu_shows_each_choice_once() -> None:
+    menu = row(type="str", default="b", choices=["b", "", "a", "b", 5, "x" * 1000, "a"])
+    (found,) = schema.read({"settings": [menu]}).general("draft")
+    assert [each.name for each in found.choices] == ["b", "a"]
+
+
+def test_reserved_attributes_are_no_settings() -> None:
+    rows = [row(name="is_property_set"), row(name="kept")]
+    offered = schema.read({"settings": rows}, {"is_property_set"})
+    assert [each.name for each in offered.general("draft")] == ["kept"]
 
 
 def test_two_settings_never_share_a_property() -> None:

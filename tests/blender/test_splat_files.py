@@ -151,7 +151,7 @@ def test_several_files_at_once_and_the_broken_one_is_named(
     whole = (tmp_path / "one.ply").read_bytes()
     (tmp_path / "cut.ply").write_bytes(whole[:-7])
     names = [{"name": name} for name in ("one.ply", "cut.ply", "two.spz")]
-    with pytest.raises(RuntimeError, match="cut"):
+    with pytest.raises(RuntimeError, match=r"cut\.ply: The header speaks of"):
         bpy.ops.glimpse3d.import_splats(directory=str(tmp_path), files=names)
     assert {each.name for each in bpy.data.objects} == {"one", "two"}
 
@@ -161,8 +161,11 @@ def test_what_is_no_splat_file_is_refused_and_leaves_nothing(
 ) -> None:
     points = b"ply\nformat ascii 1.0\nelement vertex 1\nproperty float x\nend_header\n0\n"
     (tmp_path / "points.ply").write_bytes(points)
-    for name in ("points.ply", "absent.spz"):
-        with pytest.raises(RuntimeError):
+    nothing = ours.edits.pick(random_cloud(ours), np.zeros(COUNT, bool))
+    ours.files.write(nothing, tmp_path / "empty.ply")
+    (tmp_path / "other.splat.txt").write_text("none")
+    for name in ("points.ply", "absent.spz", "empty.ply", "other.splat.txt"):
+        with pytest.raises(RuntimeError, match=f"(?i)^Error: [^;]*{name}.*;|no splats;"):
             bpy.ops.glimpse3d.import_splats(filepath=str(tmp_path / name))
     assert not bpy.data.objects and not bpy.data.meshes and not bpy.data.pointclouds
 

@@ -19,6 +19,7 @@ def ours(addon: ModuleType, scene: bpy.types.Scene) -> SimpleNamespace:
     names = {
         "splats": "scene.splats",
         "order": "scene.splat_order",
+        "layers": "scene.splat_layers",
         "overlay": "scene.splat_overlay",
         "shader": "scene.splat_shader",
         "registration": "ui.splat_registration",
@@ -87,20 +88,23 @@ def test_switching_off_leaves_nothing_behind(ours: SimpleNamespace) -> None:
     assert count() == before
 
 
-def drawn(ours: SimpleNamespace, depth: float) -> np.ndarray:
-    """(SIDE, SIDE, 4) uint8, straight alpha: the box before the turntable's second camera."""
-    import gpu
-
-    box = HERE / "box"
-    cloud = ours.file.read(box / "splats.ply")
-    camera = ours.cameras.read(box / "cameras.json").turntable[1]
-    camera_from_object = np.diag([1.0, -1, -1, 1]) @ camera.camera_from_world
+def before_the_box(ours: SimpleNamespace) -> tuple[np.ndarray, np.ndarray]:
+    """The turntable's second camera: camera from object, and clip from camera."""
+    camera = ours.cameras.read(HERE / "box" / "cameras.json").turntable[1]
     near, far = 0.01, 100.0
     clip_from_camera = np.zeros((4, 4))
     focal = np.array([camera.K[0, 0] / camera.width, camera.K[1, 1] / camera.height])
     clip_from_camera[0, 0], clip_from_camera[1, 1] = 2 * focal
     clip_from_camera[2, 2:] = -(far + near) / (far - near), -2 * far * near / (far - near)
     clip_from_camera[3, 2] = -1
+    return np.diag([1.0, -1, -1, 1]) @ camera.camera_from_world, clip_from_camera
+
+
+def drawn(ours: SimpleNamespace, cloud: object, depth: float, first: int = 0) -> np.ndarray:
+    """(SIDE, SIDE, 4) uint8, straight alpha: a cloud, from its so-manieth farthest splat on."""
+    import gpu
+
+    camera_from_object, clip_from_camera = before_the_box(ours)
     indices = ours.order.far_to_near(cloud.means, -camera_from_object[2, :3])
     data = gpu.types.Buffer("FLOAT", SIDE * SIDE, np.full(SIDE * SIDE, depth, np.float32))
     behind = gpu.types.GPUTexture((SIDE, SIDE), format="DEPTH_COMPONENT32F", data=data)
@@ -109,10 +113,10 @@ def drawn(ours: SimpleNamespace, depth: float) -> np.ndarray:
     with framebuffer.bind():
         framebuffer.clear(color=(0.0, 0.0, 0.0, 0.0))
         sizes = (SIDE, SIDE, ours.shader.BLUR, 0)
-        view = ours.shader.view_block(camera_from_object, clip_from_camera, sizes)
+        view = ours.shader.view_block(camera_from_object, clip_from_camera, sizes, first)
         ours.overlay.draw_splats(
             ours.shader.compile_shaders(), ours.shader.upload(cloud),
-            ours.shader.texture(indices, 1, "R32F"), view,
+            ours.shader.texture(indices, 1, "R32F"), view, len(cloud) - first,
         )  # fmt: skip
         buffer = framebuffer.read_color(0, 0, SIDE, SIDE, 4, 0, "FLOAT")
     buffer.dimensions = SIDE * SIDE * 4
@@ -129,5 +133,35 @@ def test_it_draws_what_our_own_renderer_draws(ours: SimpleNamespace) -> None:
         pytest.skip("this Blender has no GPU without a window")
     gpu.init()
     expected = rendering.read_png(HERE / "box_splats.png")
-    assert rendering.psnr(drawn(ours, depth=1.0), expected) > 43
-    assert not drawn(ours, depth=0.0).any(), "a wall in front hides everything"
+    cloud = ours.file.read(HERE / "box" / "splats.ply")
+    assert rendering.psnr(drawn(ours, cloud, depth=1.0), expected) > 43
+    assert not drawn(ours, cloud, depth=0.0).any(), "a wall in front hides everything"
+    camera_from_object, _ = before_the_box(ours)
+    order = ours.order.far_to_near(cloud.means, -camera_from_object[2, :3])
+    near = ours.edits.pick(cloud, order[len(cloud) // 2 :])
+    np.testing.assert_array_equal(
+        drawn(ours, cloud, 1.0, first=len(cloud) // 2), drawn(ours, near, 1.0)
+    )
+
+
+@pytest.mark.parametrize("metres", [1.0, 1e3, 1e6])
+def test_splats_that_would_fill_the_viewport_are_drawn_in_part(
+    ours: SimpleNamespace, metres: float
+) -> None:
+    """A hundred thousand of a metre, as where logarithms were forgotten: the nearest thousand."""
+    box = ours.file.read(HERE / "box" / "splats.ply")
+    camera_from_object, clip_from_camera = before_the_box(ours)
+    where = camera_from_object, clip_from_camera, np.array([1500, 900])
+    many = ours.edits.pick(box, np.arange(100_000) % len(box))
+
+    def of_size(sizes: np.ndarray, count: int = 100_000) -> object:
+        parts = many.rotations, many.opacities, many.sh
+        return ours.layers.sample(ours.types.GaussianCloud(many.means, sizes, *parts), count)
+
+    assert ours.layers.nearest(of_size(many.scales / 16), *where) == 100_000
+    large = of_size(np.full((100_000, 3), metres))
+    assert 900 < ours.layers.nearest(large, *where) < 2_500
+    behind = np.diag([-1.0, 1, -1, 1]) @ camera_from_object  # none is seen, none is dear
+    assert ours.layers.nearest(large, behind, *where[1:]) == 100_000
+    assert ours.layers.nearest(of_size(many.scales * 1e3, 500), *where) == 500
+    assert ours.layers.nearest(of_size(many.scales, 0), *where) == 0

@@ -15,7 +15,7 @@ from zmq.utils import z85
 from inference_server import connection, protocol
 from inference_server.client import Client
 from inference_server.connection import Connection
-from inference_server.events import Downloaded, JobChanged, Refused
+from inference_server.events import Downloaded, JobChanged, Refused, Welcome
 from inference_server.protocol import Message
 from tests.server.serving import pump, ready
 from tests.server.strangers import framed
@@ -223,3 +223,52 @@ def test_a_flood_of_events_costs_no_more_than_the_budget(tmp_path: Path) -> None
             assert longest < 0.1 and told < 2000
         finally:
             client.close()
+
+
+OTHER_JOB = {**job_of([]), "job": bytes(16)}
+ANSWERS: dict[str, tuple[str, dict[str, Any]]] = {
+    "pong": ("pong", {}),
+    "deleted": ("deleted", {"job": JOB}),
+    "held": ("held", {"sha256": bytes(32), "have": 1, "complete": True}),
+    "piece": ("piece", {"job": JOB, "name": "x", "offset": 0}),
+    "another job": ("job", OTHER_JOB),
+}
+
+
+@pytest.mark.parametrize("kind", list(ANSWERS))
+def test_an_answer_to_another_request_is_a_refusal(kind: str) -> None:
+    """Never an error of ours: a caller reads its fields without another look."""
+
+    def answer(request: Message) -> list[list[bytes]]:
+        if request.kind == "hello":
+            return answering([], lambda each: [])(request)
+        return [framed(*ANSWERS[kind], request.request)]
+
+    with evil(answer) as string:
+        client = Client(string)
+        try:
+            ready(client)
+            asked = {"get": client.get, "cancel": client.cancel, "delete": client.delete}
+            if kind == "deleted":
+                del asked["delete"]
+            for name, ask in asked.items():
+                ask(JOB.hex())
+                event = pump(client, lambda each: isinstance(each, Refused), 10)
+                assert isinstance(event, Refused) and event.asked == name
+                assert event.problem.code == "bad_message" and event.problem.hint
+            client.generate(b"picture", {})
+            event = pump(client, lambda each: isinstance(each, Refused), 10)
+            assert isinstance(event, Refused) and event.problem.code == "bad_message"
+        finally:
+            client.close()
+
+
+def test_words_are_one_line_that_steers_nothing() -> None:
+    """Neither a panel nor a terminal is at the mercy of who wrote a message."""
+    told = "a\x00b\x1b[31m\r\n\tc\u202ed\u2066e\u2028f\ufeffg"
+    body = {"code": "internal", "message": told, "hint": "Größe 大小 👩‍🚀  e\u0301"}
+    read = protocol.decode(framed("error", body)).body
+    assert read["message"] == "a b [31m cde fg"
+    assert read["hint"] == "Größe 大小 👩‍🚀 e\u0301"
+    welcome = Message("welcome", b"", WELCOME, msgpack.packb({"settings": [{"help": told}]}))
+    assert Welcome.read(welcome).catalogue["settings"] == [{"help": "a b [31m cde fg"}]

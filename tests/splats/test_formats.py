@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import plyfile
 import pytest
+import trimesh
 from backports import zstd as own_zstd  # what Python 3.14 has, for the ones before
 
 from glimpse3d import coords
@@ -163,6 +164,56 @@ def test_what_cannot_be_drawn_is_counted(tmp_path: Path) -> None:
     assert (contents.cloud.scales > 0).all()
     with pytest.raises(BadFile, match="5 splats"):
         splat_ply.read(tmp_path / "b.ply")
+
+
+def test_a_header_of_another_hand_is_read(tmp_path: Path) -> None:
+    """Tabs, CR LF, a comment of no encoding, faces of which there are none, bytes in big endian."""
+    data = splat_ply.encode(some_cloud(10, 1))
+    head, mark, body = data.partition(b"end_header\n")
+    rows = np.frombuffer(body, "<f4").astype(">f4").tobytes()
+    for old, new in (
+        (b"binary_little_endian", b"binary_big_endian"), (b"element vertex", b"element\tvertex"),
+        (b"property float x", b"property  float\tx"),
+    ):  # fmt: skip
+        head = head.replace(old, new)
+    head += b"comment \xff\xfe\nelement face 0\nproperty list uchar int vertex_indices\n"
+    (tmp_path / "odd.ply").write_bytes((head + mark).replace(b"\n", b"\r\n") + rows)
+    found, wanted = splats.read(tmp_path / "odd.ply").cloud, splat_ply.decode(data).cloud
+    np.testing.assert_array_equal(found.means, wanted.means)
+    np.testing.assert_array_equal(found.sh, wanted.sh)
+
+
+def test_a_mesh_is_told_from_splats(tmp_path: Path) -> None:
+    mesh = trimesh.creation.box()
+    for name, options in (("a.ply", {}), ("b.ply", {"encoding": "ascii"}), ("c.glb", {})):
+        mesh.export(tmp_path / name, **options)
+        with pytest.raises(BadFile, match="no splats") as caught:
+            splats.read(tmp_path / name)
+        assert "mesh" in caught.value.hint
+
+
+BEYOND = {"z": 1e30, "scale_1": 80.0, "f_dc_0": -1e30}
+
+
+@pytest.mark.parametrize("column", list(BEYOND))
+def test_what_is_finite_and_absurd_is_left_out(tmp_path: Path, column: str) -> None:
+    """A size of e^80 metres: no GPU can square it, and no viewport finds its way back."""
+    rows = np.frombuffer(splat_ply.encode(some_cloud(10, 0))[-10 * 68 :], "<f4").reshape(10, 17)
+    header = splat_ply.encode(some_cloud(10, 0))[: -10 * 68]
+    names = [word.split()[2] for word in header.decode().split("\n") if word[:8] == "property"]
+    rows = rows.copy()
+    rows[3, names.index(column)] = BEYOND[column]
+    rows[:, names.index("opacity")] = [-1e30, 1e30] * 5  # a chance all the same: none and one
+    (tmp_path / "far.ply").write_bytes(header + rows.tobytes())
+    contents = splats.read(tmp_path / "far.ply")
+    assert contents.repairs.beyond == contents.dropped == 1 and len(contents.cloud) == 9
+    assert contents.repairs.in_words() == (
+        "1 splats left out: farther, larger or brighter than can be drawn",
+    )
+    rows[:, names.index(column)] = BEYOND[column]
+    (tmp_path / "far.ply").write_bytes(header + rows.tobytes())
+    with pytest.raises(BadFile, match="none of the 10 splats"):
+        splats.read(tmp_path / "far.ply")
 
 
 def test_a_zero_quaternion_of_a_splat_file_is_counted(tmp_path: Path) -> None:
