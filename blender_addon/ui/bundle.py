@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .._vendor.glimpse3d.errors import Glimpse3DError
 from .._vendor.glimpse3d.formats import manifest
@@ -34,7 +35,7 @@ class ImportBundle(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only Object Mode can undo it in one step."""
-        cls.poll_message_set("Leave the present mode for Object Mode first")
+        cls.poll_message_set(_("Leave the present mode for Object Mode first"))
         return context.mode == "OBJECT"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:

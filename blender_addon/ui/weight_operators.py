@@ -7,6 +7,7 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -68,7 +69,7 @@ class FetchWeights(OnSession, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a server, and a Blender that may be online: a local server fetches for it."""
         here = pulse.session()
-        cls.poll_message_set("Connect to a server first")
+        cls.poll_message_set(_("Connect to a server first"))
         return here is not None and here.state == "ready" and pulse.online_gate() is None
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
