@@ -12,6 +12,7 @@ from bpy.app.translations import pgettext_iface as _
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
 from ..session import Session
+from . import words
 from .acting import DONE, OnSession, Outcome
 
 
@@ -30,10 +31,11 @@ class ChooseMethod(bpy.types.Operator):
     def description(
         cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
     ) -> str:
-        """When to choose it, in the server's words."""
+        """When to choose it, in the server's words; Blender shows them as they are given."""
         here = pulse.session()
         methods = here.weights.methods if here is not None else []
-        return next((each.when for each in methods if each.name == properties.name), "")
+        found = next((each.when for each in methods if each.name == properties.name), "")
+        return _(words.sentence(found))
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Note it; nothing is fetched by that."""
