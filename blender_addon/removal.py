@@ -29,6 +29,7 @@ OF_EXTENSION = {
     "Saved servers, with their keys": ("servers.json", "servers.part", "servers.unread"),
     "Cut-outs that were looked at": ("cutouts",),
     "What was left of questions": ("checkup.out", "checkup.log", "gpu.out"),
+    "What a crash left behind": ("temporary-*",),
 }
 
 

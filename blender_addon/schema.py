@@ -20,6 +20,7 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "bool": (bool,), "int": (int,), "float": (float, int), "str": (str,),
 }  # fmt: skip
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,30}(\.[a-z][a-z0-9_]{0,30})?")
+_ABBREVIATIONS = ("cpu", "cuda", "fps")
 _MOST_ROWS, _MOST_CHOICES, _LONGEST = 64, 64, 300
 _MOST_FIELDS = 256  # of a preset: making properties of them holds Blender for a moment
 _REACH = 2**31 - 1
@@ -98,7 +99,12 @@ class Schema:
 
 
 def _words(name: str) -> str:
-    return " ".join(word.capitalize() for word in name.split("_"))
+    return " ".join(_word(word) for word in name.split("_"))
+
+
+def _word(word: str) -> str:
+    """As it is written where words begin large."""
+    return word.upper() if word in _ABBREVIATIONS else word.capitalize()
 
 
 def read(catalogue: Mapping[str, Any], reserved: Collection[str] = ()) -> Schema:
@@ -186,7 +192,7 @@ def _field(row: Mapping[str, Any], values: Mapping[str, Any]) -> Field | None:
     help_ = row.get("help")
     return Field(
         name, kind, float(default) if kind == "float" else default, low, high,
-        tuple(Choice(word, word.replace("_", " ").capitalize()) for word in words),
+        tuple(Choice(word, _word(word.replace("_", " "))) for word in words),
         help_[:_LONGEST] if isinstance(help_, str) else "",
     )  # fmt: skip
 

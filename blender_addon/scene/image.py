@@ -8,7 +8,6 @@ it out: right for a Render Result alone, whose viewer does the same.
 from __future__ import annotations
 
 import struct
-import tempfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,20 +17,28 @@ import bpy
 import numpy as np
 
 from .._vendor.glimpse3d.errors import BadImage
+from . import temporary
 
 MAX_PIXELS = 100_000_000
 # Their pixels exist as a render, to be read through the scene's view transform.
 RENDERS = ("RENDER_RESULT", "COMPOSITING")
 _OPAQUE = ("NONE",)
 _UNASSOCIATED = ("NONE", "CHANNEL_PACKED")
+_USUAL = "sRGB"
+# Colours as they are: what a picture looks like where no scene has its say.
+_PLAIN = {
+    "view_transform": "Standard", "look": "None", "exposure": 0.0, "gamma": 1.0,
+    "use_curve_mapping": False, "use_white_balance": False,
+}  # fmt: skip
 _RGB, _RGBA = 2, 6  # PNG colour types
 
 
 def png_bytes(image: bpy.types.Image, scene: bpy.types.Scene | None = None) -> bytes:
     """The picture in ``image`` as an 8-bit sRGB PNG, straight alpha.
 
-    Byte images keep every value. Images in float hold scene-linear light, which is put into sRGB,
-    unless their colour space says that they hold data.
+    Byte images in sRGB, and those that hold data, keep every value; from other colour spaces they
+    are put into sRGB, as the Image Editor does. Images in float hold scene-linear light, which is
+    put into sRGB, too, unless their colour space says that they hold data.
 
     Args:
         image: file, packed, generated, painted, or a Render Result or Viewer.
@@ -41,12 +48,24 @@ def png_bytes(image: bpy.types.Image, scene: bpy.types.Scene | None = None) -> b
         BadImage: it holds no pixels, or too many.
     """
     if image.type in RENDERS:
-        return _render_png(image, scene or bpy.context.scene)
+        with temporary.folder() as folder:
+            return _saved(image, scene or bpy.context.scene, folder).read_bytes()
     return encode_png(rgba(image))
 
 
 def rgba(image: bpy.types.Image) -> np.ndarray:
-    """(H, W, 4) uint8, top row first."""
+    """(H, W, 4) uint8 sRGB, top row first.
+
+    Raises:
+        BadImage: it holds no pixels, too many, or colours that cannot be put into sRGB.
+    """
+    space = image.colorspace_settings
+    if image.size[0] and not image.is_float and not space.is_data and space.name != _USUAL:
+        return _converted(image)
+    return _values(image)
+
+
+def _values(image: bpy.types.Image) -> np.ndarray:
     width, height = image.size  # reading it loads the file
     count = width * height
     if not count:
@@ -121,31 +140,52 @@ def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def _render_png(image: bpy.types.Image, scene: bpy.types.Scene) -> bytes:
-    """What the Image Editor shows of a render, by Blender's own writer."""
-    with tempfile.TemporaryDirectory() as folder, _png_output(scene):
-        path = Path(folder) / "render.png"
-        try:
-            image.save_render(str(path), scene=scene)
-            return path.read_bytes()
-        except (RuntimeError, OSError) as error:
-            raise BadImage(
-                f"{image.name!r} holds no picture", "render one first, then choose it again"
-            ) from error
-
-
-@contextmanager
-def _png_output(scene: bpy.types.Scene) -> Iterator[None]:
-    """The scene's output settings as 8-bit PNG with alpha, and back as they were."""
+def _saved(image: bpy.types.Image, scene: bpy.types.Scene, folder: Path) -> Path:
+    """What is seen of it through the scene's view transform, by Blender's own writer."""
+    path = folder / "picture.png"
     own = scene.render.image_settings
     wanted = {"file_format": "PNG", "color_mode": "RGBA", "color_depth": "8"}
     if hasattr(own, "media_type"):  # from Blender 5.0 on films and pictures are told apart first
         wanted = {"media_type": "IMAGE", **wanted}
-    former = {name: getattr(own, name) for name in wanted}
+    with _held(own, {**wanted, "color_management": "FOLLOW_SCENE"}):
+        try:
+            image.save_render(str(path), scene=scene)
+        except (RuntimeError, OSError) as error:
+            raise BadImage(
+                f"{image.name!r} holds no picture", "render one first, then choose it again"
+            ) from error
+    return path
+
+
+def _converted(image: bpy.types.Image) -> np.ndarray:
+    """A byte image of another colour space in sRGB, as the Image Editor shows it."""
+    scene = bpy.context.scene
+    view = {name: value for name, value in _PLAIN.items() if hasattr(scene.view_settings, name)}
+    with temporary.folder() as folder:
+        try:
+            device = _held(scene.display_settings, {"display_device": _USUAL})
+            with device, _held(scene.view_settings, view):
+                path = _saved(image, scene, folder)
+        except TypeError as error:  # colour management of somebody's own has no such view
+            raise BadImage(
+                f"the colours of {image.name!r} cannot be put into sRGB",
+                "set the picture's colour space to sRGB",
+            ) from error
+        seen = bpy.data.images.load(str(path))
+        try:
+            return _values(seen)  # 5.2 labels such a file with the space that it no longer is in
+        finally:
+            bpy.data.images.remove(seen)
+
+
+@contextmanager
+def _held(thing: bpy.types.bpy_struct, wanted: dict[str, object]) -> Iterator[None]:
+    """Some of Blender's settings as they are wanted, and back as they were."""
+    former = {name: getattr(thing, name) for name in wanted}
     try:
         for name, value in wanted.items():
-            setattr(own, name, value)
+            setattr(thing, name, value)
         yield
     finally:
         for name, value in former.items():
-            setattr(own, name, value)
+            setattr(thing, name, value)

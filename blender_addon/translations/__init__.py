@@ -1,16 +1,19 @@
 """The extension in other languages, as Blender's translation table.
 
 Owns that table. A language is a file here: its locales and its sentences; where these are many,
-more sentences stand in files beside it, ``german_splats`` beside ``german``. English is the source
-and British in spelling. ``python addon_build/sentences.py`` tells what a language lacks.
+more sentences stand in files beside it, ``german_splats`` beside ``german``; in ``servers_german``
+those that our own servers send. English is the source and British in spelling.
+``python addon_build/sentences.py`` tells what a language lacks.
 """
 
 from __future__ import annotations
 
-from . import german, german_meanings, german_pictures, german_splats
+from . import german, german_meanings, german_pictures, german_splats, servers_german
 
 # Locales -> the files with their sentences.
-LANGUAGES = {german.LOCALES: (german, german_meanings, german_pictures, german_splats)}
+LANGUAGES = {
+    german.LOCALES: (german, german_meanings, german_pictures, german_splats, servers_german)
+}
 # Buttons are looked up as operators, all else without a context.
 CONTEXTS = ("*", "Operator")
 

@@ -99,6 +99,7 @@ SENTENCES = {
     "Jobs, with their pictures and results": "Aufträge mit Bildern und Ergebnissen",
     "Saved servers, with their keys": "Gemerkte Server mit ihren Schlüsseln",
     "Cut-outs that were looked at": "Freigestelltes, das angesehen wurde",
+    "What a crash left behind": "Was ein Absturz übrig ließ",
     "What was left of questions": "Was von Fragen übrig blieb",
     "End what uses it, then try again": "Beenden, was es benutzt, und erneut versuchen",
     "See what this extension keeps on the disk, and how much; nothing is removed yet":

@@ -57,6 +57,7 @@ SENTENCES = {
     "Looking at the picture": "Sieht das Bild an",
     "Making the surface": "Macht die Oberfläche",
     "Writing files": "Schreibt Dateien",
+    "Making the object": "Macht das Objekt",
     "Drawing the preview": "Zeichnet die Vorschau",
     "Making the shape": "Macht die Form",
     "Making splats": "Macht Splats",

@@ -4,6 +4,7 @@ Owns the sentences of those. Must not know where they stand.
 """
 
 SENTENCES = {
+    "Set the picture's colour space to sRGB": "Den Farbraum des Bildes auf sRGB stellen",
     # Pictures
     "Input": "Eingabe",
     "Seed": "Startwert",

@@ -7,6 +7,7 @@ Owns that frame. Must not know any single operator. Annotations must be live obj
 from typing import TYPE_CHECKING, Protocol
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -54,7 +55,7 @@ def needs_server(operator: type[Polled]) -> bool:
     here = pulse.session()
     if here is not None and here.state == "ready":
         return True
-    operator.poll_message_set("Connect to a server first")
+    operator.poll_message_set(_("Connect to a server first"))
     return False
 
 

@@ -33,9 +33,9 @@ class DrawBox(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a picture to draw on."""
         if chosen_picture(context) is None:
-            cls.poll_message_set("Choose a picture first")
+            cls.poll_message_set(_("Choose a picture first"))
             return False
-        cls.poll_message_set("Open an Image Editor first: that is where you draw")
+        cls.poll_message_set(_("Open an Image Editor first: that is where you draw"))
         return editor(context) is not None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:

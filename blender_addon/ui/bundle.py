@@ -6,15 +6,15 @@ bundle holds. Annotations must be live objects here: no ``from __future__ import
 
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
-import tempfile
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .._vendor.glimpse3d.errors import Glimpse3DError
 from .._vendor.glimpse3d.formats import manifest
 from .._vendor.glimpse3d.formats.bundle import read_bundle
-from ..scene import result
+from ..scene import result, temporary
 from .acting import DONE, Outcome, refuse
 from .result_operators import place, select
 
@@ -34,7 +34,7 @@ class ImportBundle(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only Object Mode can undo it in one step."""
-        cls.poll_message_set("Leave the present mode for Object Mode first")
+        cls.poll_message_set(_("Leave the present mode for Object Mode first"))
         return context.mode == "OBJECT"
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
@@ -51,9 +51,9 @@ class ImportBundle(bpy.types.Operator):
             if path.name == manifest.NAME:
                 self._add(context, path.parent, path.parent.name)
             else:
-                with tempfile.TemporaryDirectory() as folder:
-                    read_bundle(path, Path(folder) / "result")
-                    self._add(context, Path(folder) / "result", path.stem)
+                with temporary.folder() as folder:
+                    read_bundle(path, folder / "result")
+                    self._add(context, folder / "result", path.stem)
         except Glimpse3DError as error:
             return refuse(self, error)
         return DONE

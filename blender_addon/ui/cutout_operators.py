@@ -9,6 +9,7 @@ Owns those operators. Must not know sockets or pixels. Annotations must be live 
 from contextlib import suppress
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError
@@ -37,9 +38,9 @@ class PreviewCutout(OnSession, bpy.types.Operator):
         if here is None or not needs_server(cls):
             return False
         if not here.cutouts.offered:
-            cls.poll_message_set("This server cannot preview cut-outs: it has to be updated")
+            cls.poll_message_set(_("This server cannot preview cut-outs: it has to be updated"))
             return False
-        cls.poll_message_set("Choose a picture first")
+        cls.poll_message_set(_("Choose a picture first"))
         return chosen_picture(context) is not None
 
     def act(self, context: bpy.types.Context, here: Session) -> None:
@@ -108,9 +109,9 @@ class PaintCutout(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a picture, and an editor to paint in."""
         if chosen_picture(context) is None:
-            cls.poll_message_set("Choose a picture first")
+            cls.poll_message_set(_("Choose a picture first"))
             return False
-        cls.poll_message_set("Open an Image Editor first: that is where you paint")
+        cls.poll_message_set(_("Open an Image Editor first: that is where you paint"))
         return editor(context) is not None
 
     def execute(self, context: bpy.types.Context) -> Outcome:
@@ -153,7 +154,7 @@ class CutoutBrush(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only where it can be used."""
-        cls.poll_message_set("Press Paint first, and use it in the Image Editor")
+        cls.poll_message_set(_("Press Paint first, and use it in the Image Editor"))
         area = editor(context)
         return area is not None and area.spaces.active.mode == "PAINT"
 

@@ -55,6 +55,7 @@ STAGES = {
     "encode": "Looking at the picture",
     "extract": "Making the surface",
     "files": "Writing files",
+    "generate": "Making the object",
     "matte": "Cutting out",
     "planes": "Looking at the picture",
     "preview": "Drawing the preview",
@@ -64,4 +65,5 @@ STAGES = {
     "surface": "Making the surface",
     "texture": "Painting the surface",
     "turntable": "Filming the turntable",
+    "write": "Writing files",
 }

@@ -36,7 +36,7 @@ class Generate(OnSession, bpy.types.Operator):
         """Needs a server and a picture."""
         if not needs_server(cls):
             return False
-        cls.poll_message_set("Choose a picture first")
+        cls.poll_message_set(_("Choose a picture first"))
         return chosen_picture(context) is not None
 
     def act(self, context: bpy.types.Context, here: Session) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import BadImage, Glimpse3DError
@@ -56,7 +57,7 @@ class TakeTexture(_TakePicture, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs one."""
-        cls.poll_message_set("The active object's material has no picture")
+        cls.poll_message_set(_("The active object's material has no picture"))
         return sources.texture_of(context.object) is not None
 
     def find(self, context: bpy.types.Context) -> bpy.types.Image:
@@ -76,7 +77,7 @@ class TakeRender(_TakePicture, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs one."""
-        cls.poll_message_set("Render a picture first")
+        cls.poll_message_set(_("Render a picture first"))
         return sources.render_result() is not None
 
     def find(self, context: bpy.types.Context) -> bpy.types.Image:
@@ -97,7 +98,7 @@ class TakeView(_TakePicture, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a window with one."""
-        cls.poll_message_set("Open a 3D view first")
+        cls.poll_message_set(_("Open a 3D view first"))
         return not bpy.app.background and _view(context) is not None
 
     def find(self, context: bpy.types.Context) -> bpy.types.Image:
@@ -126,7 +127,7 @@ class TakeClipboard(_TakePicture, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs an editor to borrow."""
-        cls.poll_message_set("Blender cannot read the clipboard here")
+        cls.poll_message_set(_("Blender cannot read the clipboard here"))
         return not bpy.app.background and context.area is not None
 
     def find(self, context: bpy.types.Context) -> bpy.types.Image:

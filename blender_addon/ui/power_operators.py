@@ -9,6 +9,7 @@ here: no ``from __future__ import annotations``.
 from typing import TYPE_CHECKING
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -36,9 +37,9 @@ class _OnPower(OnSession):
         """Needs a local server that stands still, and a Blender that may be online."""
         here = pulse.session()
         if pulse.online_gate() is not None:
-            cls.poll_message_set("Online access is off in Blender")
+            cls.poll_message_set(_("Online access is off in Blender"))
             return False
-        cls.poll_message_set("Start the local server first, and wait until it stands")
+        cls.poll_message_set(_("Start the local server first, and wait until it stands"))
         if here is None or here.launcher.state in BUSY:
             return False
         return here.launcher.places.standing is not None

@@ -7,6 +7,7 @@ for. Annotations must be live objects here: no ``from __future__ import annotati
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from ..jobs import from_disk
@@ -39,7 +40,7 @@ class RemoveEverything(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a list that somebody could read."""
         removal = pulse.removal()
-        cls.poll_message_set("See what is kept first")
+        cls.poll_message_set(_("See what is kept first"))
         return removal is not None and removal.state == "measured" and bool(removal.items)
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
@@ -71,7 +72,7 @@ class BeginAgain(bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Not while files are being removed."""
         removal = pulse.removal()
-        cls.poll_message_set("Wait until everything is removed")
+        cls.poll_message_set(_("Wait until everything is removed"))
         return removal is None or removal.state != "removing"
 
     def execute(self, context: bpy.types.Context) -> Outcome:

@@ -7,6 +7,7 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 from mathutils import Vector
 
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -26,7 +27,7 @@ class ImportResult(OnJob, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only Object Mode can undo it in one step."""
-        cls.poll_message_set("Leave the present mode for Object Mode first")
+        cls.poll_message_set(_("Leave the present mode for Object Mode first"))
         return context.mode == "OBJECT"
 
     def act_on(self, context: bpy.types.Context, here: Session, job: Job) -> None:
@@ -105,7 +106,7 @@ def chosen_result(context: bpy.types.Context) -> bpy.types.Collection | None:
 
 def _needs_result(operator: type[Polled], context: bpy.types.Context) -> bool:
     """For ``poll``: a part of a result is active; says so if none is."""
-    operator.poll_message_set("Choose a part of a result first")
+    operator.poll_message_set(_("Choose a part of a result first"))
     return chosen_result(context) is not None
 
 
@@ -156,7 +157,7 @@ class AddTurntable(bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs something to go round."""
-        cls.poll_message_set("Choose an object first, in Object Mode")
+        cls.poll_message_set(_("Choose an object first, in Object Mode"))
         return context.mode == "OBJECT" and context.object is not None
 
     def execute(self, context: bpy.types.Context) -> Outcome:
@@ -234,7 +235,7 @@ class MarkAsset(bpy.types.Operator):
         """Needs a result that is none yet."""
         collection = chosen_result(context)
         if collection is not None and collection.asset_data is not None:
-            cls.poll_message_set("It is an asset already")
+            cls.poll_message_set(_("It is an asset already"))
             return False
         return _needs_result(cls, context)
 

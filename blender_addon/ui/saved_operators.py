@@ -33,7 +33,7 @@ class _OnChosen(OnSession):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a server that is kept."""
-        cls.poll_message_set("Choose a server first")
+        cls.poll_message_set(_("Choose a server first"))
         return chosen(pulse.session()) is not None
 
     def act_on(self, context: bpy.types.Context, here: Session, server: Saved) -> None:
@@ -148,9 +148,9 @@ class Examine(OnSession, bpy.types.Operator):
         """Needs a server, and a Blender that may be online."""
         here = pulse.session()
         if pulse.online_gate() is not None:
-            cls.poll_message_set("Online access is off in Blender")
+            cls.poll_message_set(_("Online access is off in Blender"))
             return False
-        cls.poll_message_set("Paste a connection string first")
+        cls.poll_message_set(_("Paste a connection string first"))
         return here is not None and bool(here.address or chosen(here))
 
     def act(self, context: bpy.types.Context, here: Session) -> None:

@@ -7,6 +7,7 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
@@ -94,7 +95,7 @@ class ServerStart(OnSession, bpy.types.Operator):
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Not while Blender is offline."""
-        cls.poll_message_set("Online access is off in Blender")
+        cls.poll_message_set(_("Online access is off in Blender"))
         return pulse.online_gate() is None
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:

@@ -123,7 +123,7 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
         """Needs splats that are seen."""
         if not super().poll(context):
             return False
-        cls.poll_message_set("There are no splats to export")
+        cls.poll_message_set(_("There are no splats to export"))
         return any(splat_data.is_splats(each) for each in context.visible_objects)
 
     def check(self, context: bpy.types.Context) -> bool:

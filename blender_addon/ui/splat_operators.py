@@ -53,7 +53,7 @@ class InObjectMode:
     @classmethod
     def poll(cls, context: bpy.types.Context) -> bool:
         """Only Object Mode can undo it in one step."""
-        cls.poll_message_set("Leave the present mode for Object Mode first")
+        cls.poll_message_set(_("Leave the present mode for Object Mode first"))
         return context.mode == "OBJECT"
 
     def act(self, context: bpy.types.Context) -> str:
@@ -82,7 +82,7 @@ class OnSplats(InObjectMode):
         """Needs selected splats."""
         if not super().poll(context):
             return False
-        cls.poll_message_set("Select an object made of splats first")
+        cls.poll_message_set(_("Select an object made of splats first"))
         return bool(chosen_splats(context))
 
     def edited(self, thing: bpy.types.Object, cloud: GaussianCloud) -> GaussianCloud:
@@ -258,7 +258,7 @@ class Merge(OnSplats, bpy.types.Operator):
         """Needs two."""
         if not super().poll(context):
             return False
-        cls.poll_message_set("Select two objects made of splats, one of them active")
+        cls.poll_message_set(_("Select two objects made of splats, one of them active"))
         return len(chosen_splats(context)) > 1 and splat_data.is_splats(context.active_object)
 
     def act(self, context: bpy.types.Context) -> str:
@@ -283,7 +283,7 @@ class FromMesh(InObjectMode, bpy.types.Operator):
         """Needs a mesh that is no splats."""
         if not super().poll(context):
             return False
-        cls.poll_message_set("Make a mesh with faces the active object first")
+        cls.poll_message_set(_("Make a mesh with faces the active object first"))
         thing = context.active_object
         return thing is not None and thing.type == "MESH" and not splat_data.is_splats(thing)
 
@@ -309,7 +309,7 @@ class Upgrade(OnSplats, bpy.types.Operator):
         """Needs splats of an older release."""
         if not super().poll(context):
             return False
-        cls.poll_message_set("These splats are up to date")
+        cls.poll_message_set(_("These splats are up to date"))
         return not all(map(splat_display.is_current, chosen_splats(context)))
 
     def act(self, context: bpy.types.Context) -> str:

@@ -7,10 +7,12 @@ objects here: no ``from __future__ import annotations``.
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
 import bpy
+from bpy.app.translations import pgettext_iface as _
 
 from .. import pulse
 from .._vendor.glimpse3d.errors import Glimpse3DError
 from ..session import Session
+from . import words
 from .acting import DONE, OnSession, Outcome
 
 
@@ -29,10 +31,11 @@ class ChooseMethod(bpy.types.Operator):
     def description(
         cls, context: bpy.types.Context, properties: bpy.types.OperatorProperties
     ) -> str:
-        """When to choose it, in the server's words."""
+        """When to choose it, in the server's words; Blender shows them as they are given."""
         here = pulse.session()
         methods = here.weights.methods if here is not None else []
-        return next((each.when for each in methods if each.name == properties.name), "")
+        found = next((each.when for each in methods if each.name == properties.name), "")
+        return _(words.sentence(found))
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Note it; nothing is fetched by that."""
@@ -68,7 +71,7 @@ class FetchWeights(OnSession, bpy.types.Operator):
     def poll(cls, context: bpy.types.Context) -> bool:
         """Needs a server, and a Blender that may be online: a local server fetches for it."""
         here = pulse.session()
-        cls.poll_message_set("Connect to a server first")
+        cls.poll_message_set(_("Connect to a server first"))
         return here is not None and here.state == "ready" and pulse.online_gate() is None
 
     def act(self, context: bpy.types.Context, here: Session) -> None:

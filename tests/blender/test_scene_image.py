@@ -247,3 +247,29 @@ def test_pictures_beyond_the_limit_are_refused(
     monkeypatch.setattr(image, "MAX_PIXELS", 50)
     with pytest.raises(bad_image, match="91 pixels"):
         image.png_bytes(filled("a", random_bytes() / 255))
+
+
+@pytest.mark.parametrize("space", ["Linear Rec.709", "Non-Color", "sRGB"])
+def test_a_byte_image_is_sent_as_the_image_editor_shows_it(
+    space: str, image: ModuleType, addon: ModuleType, scene: bpy.types.Scene
+) -> None:
+    """Values that stand for light are put into sRGB, whatever the scene's own view is."""
+    wanted = random_bytes()
+    sources = import_module(f"{addon.__name__}.scene.sources")
+    made = sources.packed(wanted, "in another space")
+    made.colorspace_settings.name = space
+    scene.view_settings.exposure = 2.0
+    former = scene.view_settings.view_transform, scene.render.image_settings.file_format
+    clear, error = np.ones(wanted.shape[:2], bool), 0
+    if space.startswith("Linear"):
+        light = wanted[..., :3] / 255
+        seen = np.where(light <= 0.0031308, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)
+        wanted = np.dstack([seen * 255, wanted[..., 3]])
+        # What is nearly transparent has few steps of colour left.
+        clear, error = wanted[..., 3] > 64, 2
+    found = decoded(image.png_bytes(made, scene))
+    assert np.abs(found[clear] - wanted[clear]).max() <= error
+    assert (scene.view_settings.view_transform, scene.render.image_settings.file_format) == former
+    assert scene.view_settings.exposure == 2.0
+    own = Path(bpy.utils.extension_path_user(addon.__name__, path="", create=True))
+    assert not list(own.glob("temporary-*"))

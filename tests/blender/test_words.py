@@ -3,6 +3,7 @@
 import inspect
 import re
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -35,6 +36,18 @@ def test_every_operator_that_can_be_grey_says_why(addon: ModuleType) -> None:
             if "poll" in base.__dict__:
                 said = inspect.getsource(base)
                 assert re.search(r"poll_message_set|needs_\w+\(cls", said), base
+
+
+def test_why_an_operator_is_grey_is_said_in_the_users_language(addon: ModuleType) -> None:
+    """Blender shows a reason as it is given, unlike labels and tooltips, which it translates."""
+    folder = Path(str(addon.__file__)).parent / "ui"
+    said = [
+        found
+        for path in sorted(folder.glob("*.py"))
+        for found in re.findall(r"\w\.poll_message_set\((.*)", path.read_text("utf-8"))
+    ]
+    assert len(said) > 25
+    assert not [each for each in said if not each.startswith("_(")]
 
 
 def test_the_table_of_translations_is_blenders(addon: ModuleType) -> None:
