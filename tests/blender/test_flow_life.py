@@ -149,7 +149,7 @@ def test_ten_times_off_and_on_leaves_nothing(ui: Addon, server: Server, addon_na
 
     ui.connect(server.string)
     on = ours(addon_name)
-    assert on["timer"] and on["classes"] and on["operators"] and on["handlers"] == 6
+    assert on["timer"] and on["classes"] and on["operators"] and on["handlers"] == 10
     for _ in range(10):
         assert ui.session.client is not None
         client = ui.session.client
