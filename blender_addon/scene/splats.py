@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import splat_ply
@@ -121,12 +122,15 @@ def prepare_cycles(scene: bpy.types.Scene) -> list[str]:
     if cycles is None or splat_data.has_native():
         return []
     notes = []
-    for name, title in (
-        ("transparent_max_bounces", "transparent bounces"),
-        ("min_transparent_bounces", "least transparent bounces"),
+    for name, text in (
+        ("transparent_max_bounces", _("Cycles' transparent bounces raised from {former} to {now}")),
+        (
+            "min_transparent_bounces",
+            _("Cycles' least transparent bounces raised from {former} to {now}"),
+        ),
     ):
         former = getattr(cycles, name)
         if former < BOUNCES:
             setattr(cycles, name, BOUNCES)
-            notes.append(f"Cycles' {title} raised from {former} to {BOUNCES} for the splats")
+            notes.append(text.format(former=former, now=BOUNCES))
     return notes
