@@ -57,8 +57,14 @@ def rgba(image: bpy.types.Image) -> np.ndarray:
     """(H, W, 4) uint8 sRGB, top row first.
 
     Raises:
-        BadImage: it holds no pixels, too many, or colours that cannot be put into sRGB.
+        BadImage: it holds no pixels, too many, colours that cannot be put into sRGB, or is several
+            pictures.
     """
+    if image.source == "TILED" and len(image.tiles) > 1:  # Blender would hand out the first alone
+        raise BadImage(
+            "the image is made of several tiles, and one picture is wanted",
+            "open the file of one tile",
+        )
     space = image.colorspace_settings
     if image.size[0] and not image.is_float and not space.is_data and space.name != _USUAL:
         return _converted(image)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+from bpy.app.translations import pgettext_rpt as _
 
 from .._vendor.glimpse3d.errors import BadFile
 from .._vendor.glimpse3d.formats import splat_ply
@@ -63,20 +64,44 @@ def upgrade(thing: bpy.types.Object) -> bpy.types.Object:
     return thing
 
 
+# What an object says of how it is seen and used, besides where it stands.
+_KEPT = (
+    "matrix_parent_inverse", "rotation_mode", "rotation_axis_angle", "rotation_quaternion",
+    "rotation_euler", "location", "scale", "delta_location", "delta_rotation_euler",
+    "delta_rotation_quaternion", "delta_scale", "lock_location", "lock_rotation", "lock_scale",
+    "hide_render", "hide_select", "hide_viewport", "pass_index", "color", "show_name",
+)  # fmt: skip
+
+
 def _take_place(thing: bpy.types.Object, former: bpy.types.Object) -> None:
-    """Put one object where another stands, children and collections included, and remove that."""
-    for collection in former.users_collection:
-        collection.objects.link(thing)
-    thing.parent, thing.matrix_parent_inverse = former.parent, former.matrix_parent_inverse
-    thing.matrix_basis = former.matrix_basis
-    thing.hide_render = former.hide_render
+    """Put one object where another stands, for all that point to it, and remove that.
+
+    Its keyframes, drivers and constraints come along; children, collections and whatever looks at
+    it find the new one.
+    """
+    thing.parent, thing.parent_type = former.parent, former.parent_type
+    thing.parent_bone = former.parent_bone
+    for name in _KEPT:
+        setattr(thing, name, getattr(former, name))
     for key, value in former.items():
         thing[key] = value
-    for child in former.children:
-        inverse = child.matrix_parent_inverse.copy()
-        child.parent = thing
-        child.matrix_parent_inverse = inverse
+    for each in former.constraints:
+        thing.constraints.copy(each)
+    _take_animation(thing, former)
+    former.user_remap(thing)
     bpy.data.objects.remove(former)
+
+
+def _take_animation(thing: bpy.types.Object, former: bpy.types.Object) -> None:
+    moved = former.animation_data
+    if moved is None:
+        return
+    made = thing.animation_data_create()
+    made.action = moved.action
+    if getattr(moved, "action_slot", None) is not None:  # Blender 4.4 and newer
+        made.action_slot = moved.action_slot
+    for each in moved.drivers:
+        made.drivers.from_existing(src_driver=each)
 
 
 def _read(path: Path) -> GaussianCloud:
@@ -97,12 +122,15 @@ def prepare_cycles(scene: bpy.types.Scene) -> list[str]:
     if cycles is None or splat_data.has_native():
         return []
     notes = []
-    for name, title in (
-        ("transparent_max_bounces", "transparent bounces"),
-        ("min_transparent_bounces", "least transparent bounces"),
+    for name, text in (
+        ("transparent_max_bounces", _("Cycles' transparent bounces raised from {former} to {now}")),
+        (
+            "min_transparent_bounces",
+            _("Cycles' least transparent bounces raised from {former} to {now}"),
+        ),
     ):
         former = getattr(cycles, name)
         if former < BOUNCES:
             setattr(cycles, name, BOUNCES)
-            notes.append(f"Cycles' {title} raised from {former} to {BOUNCES} for the splats")
+            notes.append(text.format(former=former, now=BOUNCES))
     return notes

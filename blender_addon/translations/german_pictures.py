@@ -4,6 +4,9 @@ Owns the sentences of those. Must not know where they stand.
 """
 
 SENTENCES = {
+    "The image is made of several tiles, and one picture is wanted":
+        "Das Bild besteht aus mehreren Kacheln, und gewünscht ist ein Bild",
+    "Open the file of one tile": "Die Datei einer Kachel öffnen",
     "Set the picture's colour space to sRGB": "Den Farbraum des Bildes auf sRGB stellen",
     # Pictures
     "Input": "Eingabe",

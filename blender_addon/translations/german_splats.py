@@ -4,6 +4,16 @@ Owns the sentences of those. Must not know where they stand.
 """
 
 SENTENCES = {
+    "Cycles' transparent bounces raised from {former} to {now}":
+        "Transparenzdurchgänge von Cycles von {former} auf {now} erhöht",
+    "Cycles' least transparent bounces raised from {former} to {now}":
+        "Mindeste Transparenzdurchgänge von Cycles von {former} auf {now} erhöht",
+    "{count} splats left out: a value is not finite":
+        "{count} Splats weggelassen: ein Wert ist nicht endlich",
+    "{count} splats left out: the rotation is zero":
+        "{count} Splats weggelassen: die Drehung ist null",
+    "{count} splats made as thin as can be: a scale is zero":
+        "{count} Splats so dünn wie möglich gemacht: eine Größe ist null",
     # Files
     "Import Gaussian splats: PLY, compressed PLY, SPZ, .splat, .ksplat or glTF":
         "Gaussian Splats importieren: PLY, komprimiertes PLY, SPZ, .splat, .ksplat oder glTF",

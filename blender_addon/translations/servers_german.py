@@ -16,7 +16,7 @@ SENTENCES = {
     "Detail": "Einzelheiten",
     "Device": "Gerät",
     "Elevation": "Höhenwinkel",
-    "FPS": "Bilder pro Sekunde",
+    "FPS": "Bilder/s",
     "Faces": "Flächen",
     "Farthest": "Fernste",
     "Fetch": "Laden",

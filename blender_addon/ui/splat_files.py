@@ -6,6 +6,7 @@ objects here: no ``from __future__ import annotations``.
 
 # ruff: noqa: D415, RUF012  Blender ends a tooltip itself, and owns these class attributes
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -14,6 +15,7 @@ from bpy_extras.io_utils import ExportHelper, ImportHelper
 
 from .._vendor.glimpse3d.errors import BadFile, Glimpse3DError, OutputFailed
 from .._vendor.glimpse3d.formats import splats as files
+from .._vendor.glimpse3d.formats.splat_blocks import Repairs
 from ..scene import splat_data, splat_seen, splats
 from .acting import DONE, NOT_DONE, Outcome, refuse
 from .splat_operators import InObjectMode, select_only
@@ -87,7 +89,7 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         if not len(contents.cloud):
             raise BadFile("the file holds no splats", "write it again where it comes from")
         thing = splats.add_cloud(contents.cloud, context.collection, path.stem)
-        for note in (*contents.repairs.in_words(), *contents.notes):
+        for note in (*repaired(contents.repairs), *contents.notes):
             self.report({"WARNING"}, f"{path.name}: {note}")
         degree = contents.cloud.sh_degree
         text = _("{name}: {kind}, {count} splats, degree {degree}").format(
@@ -95,6 +97,17 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         )
         self.report({"INFO"}, text)
         return thing
+
+
+def repaired(repairs: Repairs) -> Iterator[str]:
+    """What was left out or changed because it could not be drawn."""
+    for count, text in (
+        (repairs.not_finite, _("{count} splats left out: a value is not finite")),
+        (repairs.no_rotation, _("{count} splats left out: the rotation is zero")),
+        (repairs.no_size, _("{count} splats made as thin as can be: a scale is zero")),
+    ):
+        if count:
+            yield text.format(count=count)
 
 
 class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):

@@ -21,7 +21,7 @@ class ChooseMethod(bpy.types.Operator):
 
     bl_idname = "glimpse3d.choose_method"
     bl_label = "Method"
-    bl_options = {"INTERNAL"}
+    bl_options = {"INTERNAL", "UNDO"}
 
     name: bpy.props.StringProperty(
         name="Name", description="The server's name for it", options={"HIDDEN", "SKIP_SAVE"}

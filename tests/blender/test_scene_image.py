@@ -273,3 +273,18 @@ def test_a_byte_image_is_sent_as_the_image_editor_shows_it(
     assert scene.view_settings.exposure == 2.0
     own = Path(bpy.utils.extension_path_user(addon.__name__, path="", create=True))
     assert not list(own.glob("temporary-*"))
+
+
+def test_an_image_of_several_tiles_is_refused(
+    image: ModuleType, bad_image: type[Exception], tmp_path: Path
+) -> None:
+    for number in (1001, 1002):
+        (tmp_path / f"skin.{number}.png").write_bytes(image.encode_png(random_bytes()))
+    tiles = bpy.data.images.load(str(tmp_path / "skin.1001.png"))
+    assert image.rgba(tiles).shape == (7, 13, 4)
+    tiles.source = "TILED"
+    tiles.filepath = str(tmp_path / "skin.<UDIM>.png")
+    tiles.reload()
+    assert len(tiles.tiles) == 2
+    with pytest.raises(bad_image, match="several tiles"):
+        image.png_bytes(tiles)

@@ -211,3 +211,12 @@ def test_dropped_files_have_a_handler(ours: SimpleNamespace) -> None:
     handler = bpy.types.GLIMPSE3D_FH_splats
     assert handler.bl_import_operator == "glimpse3d.import_splats"
     assert set(handler.bl_file_extensions.split(";")) >= {".ply", ".spz", ".splat", ".ksplat"}
+
+
+def test_what_was_repaired_is_said_in_the_same_words_as_on_the_command_line(
+    addon: ModuleType,
+) -> None:
+    blocks = import_module(f"{addon.__name__}._vendor.glimpse3d.formats.splat_blocks")
+    files = import_module(f"{addon.__name__}.ui.splat_files")
+    for repairs in (blocks.Repairs(3, 2, 1), blocks.Repairs(0, 5, 0), blocks.Repairs()):
+        assert tuple(files.repaired(repairs)) == repairs.in_words()
