@@ -43,7 +43,7 @@ def draw_problem(
         icon = "BLANK1"
     if (button := buttons.get(problem.code)) is not None:
         pressed = box.operator(button.operator, text=button.text)
-        if job:
+        if job and hasattr(pressed, "job"):  # the others help whatever is sent next
             pressed.job = job
 
 

@@ -179,6 +179,16 @@ def test_a_failed_job_says_why_and_what_to_press(
         assert "[Try Again as Draft]" in text and job.problem.hint.split()[0] in text.lower()
 
 
+def test_where_no_subject_was_found_a_box_can_be_drawn(ui: Addon, server: Server) -> None:
+    ui.connect(server.string)
+    clear = bpy.data.images.new("clear", 64, 64, alpha=True)
+    clear.pixels.foreach_set([0.5, 0.5, 0.5, 0.0] * 64 * 64)
+    job = ui.generate(clear, patient())
+    ui.ends(job)
+    assert job.problem.code == "no_foreground"
+    assert "[Draw Box]" in drawn("GLIMPSE3D_PT_view_generate")
+
+
 def test_a_result_that_waits_has_its_button(
     ui: Addon, server: Server, disc: bpy.types.Image
 ) -> None:
