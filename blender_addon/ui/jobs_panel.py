@@ -17,6 +17,8 @@ from ..session import Session
 from . import words
 from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 
+_SCALE = 6.0  # of a live preview
+
 
 def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
     """A job under way: how far it is, how it looks, and how to stop it."""
@@ -30,10 +32,9 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         draw_text(box, text.format(address=job.server.address))
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
-    if job.state == "running" and job.note:
-        box.label(text=words.sentence(job.note[:80]))
-    if icon := pulse.preview_icon(job):
-        box.template_icon(icon_value=icon, scale=6.0)
+    if job.state == "running":  # place for both at once: what comes anew moves buttons below
+        box.label(text=words.sentence(job.note[:80]) if job.note else "")
+        box.template_icon(icon_value=pulse.preview_icon(job), scale=_SCALE)
 
 
 def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
