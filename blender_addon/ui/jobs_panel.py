@@ -32,9 +32,13 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         draw_text(box, text.format(address=job.server.address))
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
-    if job.state == "running":  # place for both at once: what comes anew moves buttons below
+    if job.state == "importing":
+        draw_text(box, "It comes by itself once nothing else is under way")
+    if job.state == "running":
         box.label(text=words.sentence(job.note[:80]) if job.note else "")
-        box.template_icon(icon_value=pulse.preview_icon(job), scale=_SCALE)
+    icon = pulse.preview_icon(job)
+    if icon or job.state == "running":  # room for it: what comes anew moves the buttons below
+        box.template_icon(icon_value=icon, scale=_SCALE)
 
 
 def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:

@@ -315,7 +315,7 @@ _STATES = {
     "queued": "Queued",
     "uploading": "Sending the picture",
     "downloading": "Fetching the result",
-    "importing": "Ready: press Import",  # seen only while something keeps it from being imported
+    "importing": "Ready: waits for Object Mode",  # seen only while something holds it up
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",
