@@ -49,7 +49,9 @@ def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
     text = f"{job.name}: {words.job(job)}"
     row.label(text=text, icon=words.ICONS[job.state], translate=False)
     if job.state == "done":
-        row.operator("glimpse3d.import_result", text="Import").job = job.id
+        button = row.row()
+        button.alignment = "RIGHT"  # what is said before it wants the room
+        button.operator("glimpse3d.import_result", text="Import").job = job.id
     if words.waits_for_weights(job) and here.weights.wanted(str(job.settings.get("reconstructor"))):
         draw_text(layout, "Goes on by itself once the weights are there", "TIME")
     elif job.problem is not None:

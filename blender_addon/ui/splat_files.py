@@ -12,7 +12,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
-from .._vendor.glimpse3d.errors import Glimpse3DError, OutputFailed
+from .._vendor.glimpse3d.errors import BadFile, Glimpse3DError, OutputFailed
 from .._vendor.glimpse3d.formats import splats as files
 from ..scene import splat_data, splat_seen, splats
 from .acting import DONE, NOT_DONE, Outcome, refuse
@@ -78,11 +78,14 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         return DONE
 
     def _paths(self) -> list[Path]:
-        if self.files:
-            return [Path(self.directory) / each.name for each in self.files]
+        names = [each.name for each in self.files if each.name]
+        if names:
+            return [Path(self.directory) / name for name in names]
         return [Path(self.filepath)]
 
     def _add(self, path: Path, context: bpy.types.Context) -> bpy.types.Object:
+        if path.is_dir():  # what the file browser hands over if nothing is chosen in it
+            raise BadFile("no file was chosen", "choose one with splats in it")
         contents = files.read(path, _axes(self.axes))
         thing = splats.add_cloud(contents.cloud, context.collection, path.stem)
         for note in (*contents.repairs.in_words(), *contents.notes):

@@ -104,8 +104,10 @@ def told(problem: Coded) -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """A clause as a sentence for a panel: Blender's end without a stop."""
-    return text[:1].upper() + text[1:].rstrip(".")
+    """A clause as a sentence for a panel: Blender's end without a stop; a file keeps its name."""
+    first = text.partition(" ")[0].rstrip(".,:")
+    is_name = any(each in first for each in "./\\_:")
+    return (text[:1] if is_name else text[:1].upper()) + text[1:].rstrip(".")
 
 
 def connection(here: Session) -> str:
