@@ -41,6 +41,8 @@ def take(context: bpy.types.Context, what: str) -> bpy.types.Brush:
         context.tool_settings.image_paint.brush = brush
     except AttributeError:  # since Blender 4.5 a brush is an asset, and taken as one
         brush.asset_mark()
+        # Blender crashes if an editor has no tool yet, as one has not that just began to paint.
+        context.workspace.tools.from_space_image_mode("PAINT", create=True)
         try:
             bpy.ops.brush.asset_activate(
                 asset_library_type="LOCAL", relative_asset_identifier=f"Brush/{name}"

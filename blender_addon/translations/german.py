@@ -231,6 +231,9 @@ SENTENCES = {
     "Sending the picture": "Das Bild wird gesendet",
     "Fetching the result": "Das Ergebnis wird geholt",
     "Ready: press Import": "Fertig: Importieren drücken",
+    "Ready: waits for Object Mode": "Fertig: wartet auf den Objektmodus",
+    "It comes by itself once nothing else is under way":
+        "Kommt von selbst, sobald sonst nichts mehr läuft",
     "Ready, not imported": "Fertig, nicht importiert",
     "Weights are missing": "Gewichte fehlen",
     "Done": "Fertig",

@@ -204,6 +204,7 @@ SENTENCES = {
         "Wo in der Datei oben ist: Z bei JSON, Y nach unten bei COLMAP, wie üblich",
     "Cameras (transforms.json/COLMAP)": "Kameras (transforms.json/COLMAP)",
     "No file was chosen": "Es wurde keine Datei gewählt",
+    "Choose one with splats in it": "Eine mit Splats darin wählen",
     "Choose transforms.json or a COLMAP model": "transforms.json oder ein COLMAP-Modell wählen",
     # Choices
     "Open an Image Editor first: that is where you draw":

@@ -17,6 +17,8 @@ from ..session import Session
 from . import words
 from .drawing import SidebarPanel, draw_problem, draw_text, in_editor
 
+_SCALE = 6.0  # of a live preview
+
 
 def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
     """A job under way: how far it is, how it looks, and how to stop it."""
@@ -30,10 +32,13 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         draw_text(box, text.format(address=job.server.address))
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
-    if job.state == "running" and job.note:
-        box.label(text=words.sentence(job.note[:80]))
-    if icon := pulse.preview_icon(job):
-        box.template_icon(icon_value=icon, scale=6.0)
+    if job.state == "importing":
+        draw_text(box, "It comes by itself once nothing else is under way")
+    if job.state == "running":
+        box.label(text=words.sentence(job.note[:80]) if job.note else "")
+    icon = pulse.preview_icon(job)
+    if icon or job.state == "running":  # room for it: what comes anew moves the buttons below
+        box.template_icon(icon_value=icon, scale=_SCALE)
 
 
 def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
@@ -44,7 +49,9 @@ def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
     text = f"{job.name}: {words.job(job)}"
     row.label(text=text, icon=words.ICONS[job.state], translate=False)
     if job.state == "done":
-        row.operator("glimpse3d.import_result", text="Import").job = job.id
+        button = row.row()
+        button.alignment = "RIGHT"  # what is said before it wants the room
+        button.operator("glimpse3d.import_result", text="Import").job = job.id
     if words.waits_for_weights(job) and here.weights.wanted(str(job.settings.get("reconstructor"))):
         draw_text(layout, "Goes on by itself once the weights are there", "TIME")
     elif job.problem is not None:

@@ -80,11 +80,14 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         return DONE
 
     def _paths(self) -> list[Path]:
-        if self.files:
-            return [Path(self.directory) / each.name for each in self.files]
+        names = [each.name for each in self.files if each.name]
+        if names:
+            return [Path(self.directory) / name for name in names]
         return [Path(self.filepath)]
 
     def _add(self, path: Path, context: bpy.types.Context) -> bpy.types.Object:
+        if path.is_dir():  # what the file browser hands over if nothing is chosen in it
+            raise BadFile("no file was chosen", "choose one with splats in it")
         contents = files.read(path, _axes(self.axes))
         if not len(contents.cloud):
             raise BadFile("the file holds no splats", "write it again where it comes from")

@@ -104,13 +104,10 @@ def told(problem: Coded) -> list[str]:
 
 
 def sentence(text: str) -> str:
-    """A clause as a sentence for a panel: Blender's end without a stop.
-
-    A file's name at its beginning stays as it is spelled.
-    """
+    """A clause as a sentence for a panel: Blender's end without a stop; a file keeps its name."""
     first = text.partition(" ")[0].rstrip(".,:;")
-    begin = text[:1] if "." in first else text[:1].upper()
-    return begin + text[1:].rstrip(".")
+    is_name = any(each in first for each in "./\\_:")
+    return (text[:1] if is_name else text[:1].upper()) + text[1:].rstrip(".")
 
 
 def connection(here: Session) -> str:
@@ -320,7 +317,7 @@ _STATES = {
     "queued": "Queued",
     "uploading": "Sending the picture",
     "downloading": "Fetching the result",
-    "importing": "Ready: press Import",  # seen only while something keeps it from being imported
+    "importing": "Ready: waits for Object Mode",  # seen only while something holds it up
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",

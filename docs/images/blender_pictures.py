@@ -1,7 +1,8 @@
 """The pictures of docs/blender.md, taken anew from a real Blender window.
 
-Owns what is shown in them. Run by Blender itself, on a display with ImageMagick's ``import`` (under
-Xvfb that needs no screen), beside a running server:
+Owns what is shown in them. Run by Blender itself, on a display as large as its window with
+ImageMagick's ``import`` (under Xvfb that needs no screen), beside a running server; for the picture
+in German, a Blender with its languages:
 
     blender --factory-startup --window-geometry 0 0 1500 900
         --python docs/images/blender_pictures.py

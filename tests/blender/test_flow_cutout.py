@@ -127,3 +127,56 @@ def test_a_cutout_does_not_come_into_another_file(cutting: Addon) -> None:
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     cutting.until(lambda: cutting.session.cutouts.preview is None)
     assert not [each for each in bpy.data.images if "cut-out" in each.name]
+
+
+@pytest.fixture
+def image_editor() -> Iterator[bpy.types.Area]:
+    """One of the window's editors, turned into an Image Editor."""
+    area = bpy.context.window_manager.windows[0].screen.areas[1]
+    former, area.type = area.type, "IMAGE_EDITOR"
+    yield area
+    area.spaces.active.ui_mode = "VIEW"
+    area.type = former
+
+
+def take_other() -> None:
+    """What Blender does as an editor begins to paint, and after an undo."""
+    paint = bpy.context.scene.tool_settings.image_paint
+    try:
+        paint.brush = bpy.data.brushes.new("Another", mode="TEXTURE_PAINT")
+    except AttributeError:
+        bpy.ops.brush.asset_activate(
+            asset_library_type="ESSENTIALS",
+            relative_asset_identifier=(
+                "brushes/essentials_brushes-mesh_texture.blend/Brush/Paint Hard"
+            ),
+        )
+
+
+def test_the_brush_is_in_hand_and_stays_there(ui: Addon, image_editor: bpy.types.Area) -> None:
+    photo(ui)
+    scene, paint = bpy.context.scene, bpy.context.scene.tool_settings.image_paint
+    assert bpy.ops.glimpse3d.paint_cutout() == {"FINISHED"}
+    assert image_editor.spaces.active.mode == "PAINT" and scene.glimpse3d.cut == "painted"
+    assert image_editor.spaces.active.image.name == "photo.png painted"
+    assert paint.brush.blend == "ERASE_ALPHA" and "[Erase]" in drawn("GLIMPSE3D_PT_view_input")
+    window = bpy.context.window_manager.windows[0]
+    with bpy.context.temp_override(window=window, area=image_editor):
+        take_other()
+        assert paint.brush.blend == "MIX"
+        ui.pulse.tick()
+        assert paint.brush.blend == "ERASE_ALPHA"
+
+        bpy.ops.glimpse3d.cutout_brush(what="restore")
+        assert paint.brush.blend == "ADD_ALPHA"
+        bpy.app.handlers.undo_pre[-1](scene)
+        take_other()
+        bpy.app.handlers.undo_post[-1](scene)
+        ui.pulse.tick()
+        assert paint.brush.blend == "ADD_ALPHA"
+
+        module: Any = ui.module("ui.brush_hold")
+        ui.until(lambda: not module._held)  # from now on the user's own choice counts
+        take_other()
+        ui.pulse.tick()
+        assert paint.brush.blend == "MIX"

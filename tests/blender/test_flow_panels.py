@@ -202,6 +202,21 @@ def test_a_result_that_waits_has_its_button(
     assert "[Import]" not in drawn("GLIMPSE3D_PT_view_generate")
 
 
+def test_a_result_that_comes_in_edit_mode_says_what_it_waits_for(
+    ui: Addon, server: Server, disc: bpy.types.Image
+) -> None:
+    ui.connect(server.string)
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    job = ui.generate(disc, patient(seconds=0.3))
+    ui.until(lambda: job.state == "importing")
+    text = drawn("GLIMPSE3D_PT_view_generate")
+    assert "Ready: waits for Object Mode" in text and "It comes by itself" in text
+    bpy.ops.object.mode_set(mode="OBJECT")
+    ui.ends(job)
+    assert job.imported and "It comes by itself" not in drawn("GLIMPSE3D_PT_view_generate")
+
+
 def test_every_code_has_its_words(ui: Addon) -> None:
     words: Any = ui.module("ui.words")
     errors: Any = ui.module("_vendor.inference_server.errors")

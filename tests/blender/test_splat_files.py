@@ -170,6 +170,18 @@ def test_what_is_no_splat_file_is_refused_and_leaves_nothing(
     assert not bpy.data.objects and not bpy.data.meshes and not bpy.data.pointclouds
 
 
+def test_a_folder_is_no_file_and_a_file_keeps_its_name(
+    ours: SimpleNamespace, tmp_path: Path
+) -> None:
+    with pytest.raises(RuntimeError, match="No file was chosen"):
+        bpy.ops.glimpse3d.import_splats(
+            filepath=str(tmp_path), directory=str(tmp_path), files=[{"name": ""}]
+        )
+    (tmp_path / "broken.ply").write_text("hello")
+    with pytest.raises(RuntimeError, match=r"broken\.ply is no splat file"):
+        bpy.ops.glimpse3d.import_splats(filepath=str(tmp_path / "broken.ply"))
+
+
 def test_nothing_selected_and_nowhere_to_write_are_refused(
     ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path
 ) -> None:
