@@ -23,6 +23,7 @@ from .jobs import from_disk
 from .launcher import Launcher
 from .power import Gpus, fitting
 from .removal import Removal
+from .scene import thumbnails
 from .session import Session
 
 log = logging.getLogger(__name__)
@@ -42,7 +43,9 @@ class _State:
         self.trouble: Problem | None = None
         self.removal: Removal | None = None
         self.scenes: dict[str, str] = {}  # jobs of the open file -> the scene that wants them
-        self.previews = bpy.utils.previews.new()
+        self.previews = bpy.utils.previews.new()  # icons of jobs
+        self.pictured: dict[str, int] = {}  # jobs -> which of their pictures their icons show
+        self.asked: Job | None = None  # whose newest picture has no icon yet
 
 
 _state: _State | None = None
@@ -240,6 +243,7 @@ def pump_once(budget_ms: float = 8.0) -> bool:
         changed = _import(here, job) or changed
     if here.cutouts.preview is not None and here.cutouts.preview.ready:
         changed = _show_cutout(here) or changed
+    _picture(here)
     for follow in _running().followers:
         follow()
     if changed:
@@ -329,14 +333,26 @@ def redraw() -> None:
 
 
 def preview_icon(job: Job) -> int:
-    """The icon of a job's newest preview picture; 0 if there is none."""
-    here = session()
-    if here is None or not job.previews:
+    """The icon of a job's newest preview picture; 0 until the next tick has made one."""
+    state = _running()
+    if state.session is None or not job.previews:
         return 0
-    name = f"{job.id}.{job.previews}"
-    previews = _running().previews
-    if name not in previews:
-        for old in [each for each in previews if each.startswith(job.id)]:
-            del previews[old]
-        previews.load(name, str(here.book.history.preview(job.id)), "IMAGE")
-    return int(previews[name].icon_id)
+    if state.pictured.get(job.id) != job.previews:
+        state.asked = job
+    return int(state.previews[job.id].icon_id) if job.id in state.previews else 0
+
+
+def _picture(here: Session) -> None:
+    """Make the icon that was missing when the panel was drawn, where nothing may be made."""
+    state = _running()
+    job, state.asked = state.asked, None
+    if job is None:
+        return
+    state.pictured[job.id] = job.previews
+    path = here.book.history.preview(job.id)
+    small = thumbnails.of_file(path) if path.is_file() else None
+    if small is not None:
+        if job.id not in state.previews:
+            state.previews.new(job.id)
+        thumbnails.show(small, state.previews[job.id])
+        redraw()

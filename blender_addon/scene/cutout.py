@@ -15,7 +15,7 @@ import numpy as np
 
 from .._vendor.glimpse3d.errors import BadFile, BadImage
 from .._vendor.glimpse3d.formats import picture_header
-from . import image, sources
+from . import image, sources, thumbnails
 
 # The custom properties on a cut-out: its picture, and who made it.
 PICTURE, MAKER = "glimpse3d_picture", "glimpse3d_maker"
@@ -25,7 +25,6 @@ SOLID = 128  # alpha that counts as subject
 _LEAST_CLEAR = 0.02  # of the picture; less is no cut-out
 _WITHOUT_ALPHA = (8, 24, 96)  # bits a pixel
 _MOST_PIXELS = 2**24  # of a picture that is looked at, which takes a tenth of a second
-_THUMBNAIL = 256  # pixels of its longer side
 _LOOKS = 256  # along the shorter side
 
 
@@ -107,18 +106,10 @@ def add_preview(path: Path, picture: bpy.types.Image) -> bpy.types.Image:
 
 
 def _draw_thumbnail(cut: bpy.types.Image) -> None:
-    """Blender's own would show the background: icons are drawn as if multiplied by alpha."""
-    width, height = cut.size
-    flat = np.empty(width * height * cut.channels, np.float32)
-    cut.pixels.foreach_get(flat)
-    step = -(-max(width, height) // _THUMBNAIL)
-    small = np.ones((*flat.reshape(height, width, -1)[::step, ::step].shape[:2], 4), np.float32)
-    small[..., : cut.channels] = flat.reshape(height, width, -1)[::step, ::step]
-    small[..., :3] *= small[..., 3:]
+    """Blender's own would show the background."""
     icon = cut.preview_ensure()
     if icon is not None:  # none without a window, in some releases
-        icon.image_size = small.shape[1::-1]
-        icon.image_pixels_float.foreach_set(small.ravel())
+        thumbnails.show(thumbnails.of_image(cut), icon)
 
 
 def preview_of(picture: bpy.types.Image) -> bpy.types.Image | None:
