@@ -165,6 +165,8 @@ SENTENCES = {
     "Raw Colours": "Rohe Farben",
     "{count} splats, degree {degree}": "{count} Splats, Grad {degree}",
     "The viewport shows the first {count}": "Die Ansicht zeigt die ersten {count}",
+    "The mesh is transparent everywhere": "Das Netz ist überall durchsichtig",
+    "Raise its material's alpha": "Erhöhen Sie den Alpha-Wert seines Materials",
     "The file holds no splats": "Die Datei enthält keine Splats",
     "Write it again where it comes from":
         "Schreiben Sie sie dort neu, wo sie herkommt",
