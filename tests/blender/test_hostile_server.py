@@ -107,7 +107,7 @@ def test_settings_of_any_kind_leave_the_panels_alive(
     assert bpy.ops.glimpse3d.reset_settings() == {"FINISHED"}
     job = ui.generate(disc, "{}")
     ui.until(lambda: job.state == "running")
-    assert max(ui.busy) < 0.5, "made once, when the server is met"
+    assert max(ui.busy) < 1.5, "a megabyte is unpacked once, when the server is met"
 
 
 def test_four_thousand_methods_are_a_menu_that_opens(ui: Addon, hostile: Hostile) -> None:
