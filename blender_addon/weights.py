@@ -17,6 +17,7 @@ from .history import Problem
 STAGE = "reconstructor"
 KIND = "fetch_weights"
 _LONGEST = 300  # characters of a text that a server wants shown
+_MOST_ROWS = 64  # of any of its lists, which panels go through whenever they are drawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +178,10 @@ class Weights:
 
 
 def _maps(rows: object) -> list[dict[str, Any]]:
-    """The maps in what a server sent, which may be anything."""
-    return [row for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
+    """The first maps in what a server sent, which may be anything."""
+    if not isinstance(rows, list):
+        return []
+    return [row for row in rows[:_MOST_ROWS] if isinstance(row, dict)]
 
 
 def _taken(kind: type, row: Mapping[str, Any]) -> dict[str, Any]:

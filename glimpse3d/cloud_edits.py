@@ -21,6 +21,8 @@ LEAST_OPACITY = 1 / 255
 _OPAQUEST = 0.999
 # Rows that are worked on at once where a matrix belongs to each.
 _BLOCK = 1 << 16
+# So many tell what most of a cloud are like; of fewer nothing is told.
+_LOOKS, _MANY = 4096, 100
 
 
 def pick(cloud: GaussianCloud, rows: np.ndarray) -> GaussianCloud:
@@ -155,6 +157,10 @@ def clean(cloud: GaussianCloud, reach: float) -> tuple[GaussianCloud, Cleaned]:
     Far is beyond ``reach`` times the distance within which nine tenths lie of the middle; huge is
     a standard deviation beyond that distance. Both would spoil what depends on the bounds of the
     whole, such as the precision with which viewers pack it.
+
+    Raises:
+        InvalidSettings: ``reach`` would cut into the cloud itself.
+        InvalidData: nothing would be left.
     """
     if reach <= 1:
         raise InvalidSettings("reach", f"{reach} would cut into the cloud itself", "above 1")
@@ -165,8 +171,28 @@ def clean(cloud: GaussianCloud, reach: float) -> tuple[GaussianCloud, Cleaned]:
     usual = float(np.quantile(away, 0.9))
     far = ~faint & (away > reach * usual) if usual > 0 else np.zeros_like(faint)
     huge = ~faint & ~far & (sizes(cloud) > usual) if usual > 0 else np.zeros_like(faint)
+    kept = ~(faint | far | huge)
+    if not kept.any():
+        raise InvalidData(
+            "nothing would be left: each splat is too faint, or as large as all together",
+            "the file may hold sizes without their logarithm; write it again where it comes from",
+        )
     counts = (int(np.count_nonzero(each)) for each in (faint, far, huge))
-    return pick(cloud, ~(faint | far | huge)), Cleaned(*counts)
+    return pick(cloud, kept), Cleaned(*counts)
+
+
+def lacks_logarithm(cloud: GaussianCloud) -> bool:
+    """Whether sizes were most likely stored as they are, and read as logarithms.
+
+    Then none is below one, and most reach through a good part of the cloud.
+    """
+    if len(cloud) < _MANY or cloud.scales.min() < 1:
+        return False
+    some = slice(0, None, 1 + len(cloud) // _LOOKS)
+    means = cloud.means[some]
+    away = np.linalg.norm(means - np.median(means, axis=0), axis=1)
+    usual = float(np.quantile(away, 0.9))
+    return 0 < usual < 10 * float(np.median(cloud.scales[some].max(axis=1)))
 
 
 def merge(clouds: Sequence[GaussianCloud]) -> GaussianCloud:

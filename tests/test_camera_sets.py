@@ -131,11 +131,43 @@ def test_axes_can_be_overruled(tmp_path: Path) -> None:
         {"frames": [{"file_path": "a", "transform_matrix": np.diag([-1, 1, 1, 1]).tolist()}]},
         {"frames": [{"transform_matrix": np.eye(4).tolist()}]},
         {"frames": ["a"]},
+        {"frames": [{"file_path": "a", "transform_matrix": [[None] * 4] * 4}]},
+        {"frames": [{"file_path": "a", "transform_matrix": [[1e308] * 4] * 4}]},
+        {"fl_x": None},
     ],
 )
 def test_malformed_json_is_refused(change: dict[str, Any], tmp_path: Path) -> None:
     with pytest.raises(BadFile):
         camera_sets.read(write_json(tmp_path, nerfstudio(**change)))
+
+
+@pytest.mark.parametrize("angle", [0, -1, 4, 1e308])
+def test_an_angle_that_no_lens_has_is_refused(angle: float, tmp_path: Path) -> None:
+    described = nerfstudio(camera_angle_x=angle)
+    del described["fl_x"]
+    with pytest.raises(BadFile, match="angle"):
+        camera_sets.read(write_json(tmp_path, described))
+
+
+def test_noise_in_models_never_gets_past_a_typed_error(tmp_path: Path) -> None:
+    """Single bytes, and the special numbers at every place where a number may stand."""
+    write_binary_model(tmp_path)
+    rng = np.random.default_rng(0)
+    odd = [struct.pack("<d", value) for value in (np.nan, np.inf, 0.0, 1e308, -1e-308)]
+    for name in ("cameras.bin", "images.bin"):
+        whole = (tmp_path / name).read_bytes()
+        for place in range(len(whole)):
+            for patch in (rng.bytes(1), odd[place % len(odd)], struct.pack("<q", -1)):
+                spoilt = whole[:place] + patch + whole[place + len(patch) :]
+                (tmp_path / name).write_bytes(spoilt)
+                try:
+                    found = camera_sets.read(tmp_path)
+                except BadFile:
+                    continue
+                for each in found.cameras:
+                    assert np.abs(each.camera.K).max() <= 1e12
+                    assert np.abs(each.camera.camera_from_world).max() <= 1e12
+        (tmp_path / name).write_bytes(whole)
 
 
 def test_malformed_models_are_refused(tmp_path: Path) -> None:

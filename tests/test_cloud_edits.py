@@ -1,5 +1,7 @@
 """Edits of clouds: what they leave looks as it should."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,29 @@ def test_cleaning_takes_the_useless_and_nothing_else() -> None:
     assert len(removed.in_words()) == 3
     with pytest.raises(InvalidSettings):
         cloud_edits.clean(dirty, 0.5)
+
+
+def test_cleaning_never_leaves_nothing() -> None:
+    """As where sizes were stored without their logarithm: each is as large as the whole."""
+    cloud = cloud_of(50)
+    large = np.full((50, 3), 3.0)
+    with pytest.raises(InvalidData, match="nothing would be left") as caught:
+        cloud_edits.clean(replace(cloud, scales=large), 4)
+    assert "logarithm" in caught.value.hint
+
+
+def test_sizes_without_their_logarithm_are_told_from_large_units() -> None:
+    cloud = cloud_of(500)
+    assert cloud_edits.lacks_logarithm(replace(cloud, scales=np.exp(cloud.scales)))
+    in_millimetres = replace(cloud, means=cloud.means * 1000, scales=np.full((500, 3), 3.0))
+    assert not cloud_edits.lacks_logarithm(in_millimetres)
+    assert not cloud_edits.lacks_logarithm(cloud)
+
+
+def test_cleaning_leaves_no_cloud_without_a_splat_that_is_seen() -> None:
+    cloud = cloud_of(50)
+    with pytest.raises(InvalidData, match="nothing would be left"):
+        cloud_edits.clean(replace(cloud, opacities=np.zeros(50)), 4)
 
 
 def test_fewer_splats_look_more_alike_united_than_left_out() -> None:

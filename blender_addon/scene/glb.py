@@ -163,7 +163,7 @@ class _Accessors:
     def array(self, index: Any) -> np.ndarray:
         """(count, columns), of the file's own type."""
         row = self._row("accessors", index)
-        kind, component = row.get("type"), row.get("componentType")
+        kind, component = member(row, "type", str), member(row, "componentType", int)
         if kind not in _COLUMNS or component not in _COMPONENTS or "sparse" in row:
             raise BadFile("the GLB holds an array of a kind that is not read", _HINT)
         count, start = member(row, "count", int), row.get("byteOffset", 0)

@@ -175,6 +175,10 @@ SENTENCES = {
     "Raw Colours": "Rohe Farben",
     "{count} splats, degree {degree}": "{count} Splats, Grad {degree}",
     "The viewport shows the first {count}": "Die Ansicht zeigt die ersten {count}",
+    "The mesh is transparent everywhere": "Das Netz ist überall durchsichtig",
+    "Raise its material's alpha": "Erhöhen Sie den Alpha-Wert seines Materials",
+    "{name}: no splat is below a metre; the logarithm of the sizes may be missing":
+        "{name}: Kein Splat ist kleiner als ein Meter; wohl fehlt der Logarithmus der Größen",
     "The file holds no splats": "Die Datei enthält keine Splats",
     "Write it again where it comes from":
         "Schreiben Sie sie dort neu, wo sie herkommt",

@@ -13,6 +13,7 @@ import bpy
 from bpy.app.translations import pgettext_rpt as _
 from bpy_extras.io_utils import ExportHelper, ImportHelper
 
+from .._vendor.glimpse3d import cloud_edits
 from .._vendor.glimpse3d.errors import BadFile, Glimpse3DError, OutputFailed
 from .._vendor.glimpse3d.formats import splats as files
 from .._vendor.glimpse3d.formats.splat_blocks import Repairs
@@ -94,6 +95,9 @@ class ImportSplats(InObjectMode, ImportHelper, bpy.types.Operator):
         thing = splats.add_cloud(contents.cloud, context.collection, path.stem)
         for note in (*repaired(contents.repairs), *contents.notes):
             self.report({"WARNING"}, f"{path.name}: {note}")
+        if cloud_edits.lacks_logarithm(contents.cloud):
+            text = _("{name}: no splat is below a metre; the logarithm of the sizes may be missing")
+            self.report({"WARNING"}, text.format(name=path.name))
         degree = contents.cloud.sh_degree
         text = _("{name}: {kind}, {count} splats, degree {degree}").format(
             name=path.name, kind=contents.kind, count=len(contents.cloud), degree=degree

@@ -9,6 +9,7 @@ import bpy
 from bpy.app.translations import pgettext_iface as _
 
 from ..scene import splat_data, splat_display, splat_overlay, splat_shader
+from .drawing import draw_text
 from .splat_operators import chosen_splats, edits
 
 
@@ -52,7 +53,7 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
         box.label(text=text, icon="INFO", translate=False)
     if left_out := sum(map(splat_overlay.left_out, chosen)):
         text = _("Too large to be drawn all: the farthest {count} are left out")
-        box.label(text=text.format(count=f"{left_out:,}"), icon="INFO", translate=False)
+        draw_text(box, text.format(count=f"{left_out:,}"), "INFO")
     if splat_overlay.problem():
         box.label(text="This GPU cannot show splats in viewports; renders can", icon="ERROR")
         box.label(text=splat_overlay.problem())

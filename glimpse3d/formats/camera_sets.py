@@ -25,6 +25,7 @@ from .splat_axes import FILE_FROM_HOUSE, Axes, check_axes
 MAX_BYTES = 256 * 2**20
 MAX_FRAMES = 100_000
 MAX_PIXELS = 2**16
+MAX_NUMBER = 1e12
 DISTORTED = "lens distortion is left out: the cameras are pinholes"
 _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 # Of the scenes that came with NeRF (Mildenhall et al. 2020), whose files do not say.
@@ -104,7 +105,8 @@ def check_lens(K: np.ndarray, width: int, height: int, where: str) -> None:
         BadFile: the focal length or the size is impossible.
     """
     sizes = 0 < width <= MAX_PIXELS and 0 < height <= MAX_PIXELS
-    if not sizes or not np.isfinite(K).all() or min(K[0, 0], K[1, 1]) < 1e-3:
+    sane = (np.abs(K) <= MAX_NUMBER).all() and min(K[0, 0], K[1, 1]) >= 1e-3
+    if not sizes or not sane:
         raise BadFile(f"{where} has an impossible focal length or size")
 
 
@@ -112,12 +114,15 @@ def made(make: Callable[[], Camera], where: str) -> Camera:
     """The camera, or the file's fault.
 
     Raises:
-        BadFile: the pose is no pose.
+        BadFile: the pose is no pose, or leads farther away than anything can be shown.
     """
     try:
-        return make()
+        camera = make()
     except InvalidData as error:
         raise BadFile(f"{where}: {error.message}") from error
+    if np.abs(camera.camera_from_world).max() > MAX_NUMBER:
+        raise BadFile(f"{where} stands farther away than can be shown")
+    return camera
 
 
 def _from_json(value: dict[str, Any]) -> CameraSet:
@@ -148,7 +153,10 @@ def _lens(both: dict[str, Any], where: str) -> tuple[np.ndarray, int, int]:
     if "fl_x" in both:
         across = _number(both, "fl_x", where)
     elif "camera_angle_x" in both:
-        across = width / 2 / math.tan(_number(both, "camera_angle_x", where) / 2)
+        angle = _number(both, "camera_angle_x", where)
+        if not 0 < angle < math.pi:
+            raise BadFile(f"the angle of {where} is not between 0 and a half turn")
+        across = width / 2 / math.tan(angle / 2)
     else:
         raise BadFile(f"{where} has neither fl_x nor camera_angle_x")
     upright = _number(both, "fl_y", where, across)
@@ -185,7 +193,8 @@ def nearest_rotation(matrix: np.ndarray, where: str) -> np.ndarray:
     Raises:
         BadFile: it is none: scaled, mirrored or worse.
     """
-    left, sizes, right = np.linalg.svd(matrix)
-    if not np.isfinite(matrix).all() or np.abs(sizes - 1).max() > 1e-2:
+    finite = np.isfinite(matrix).all()
+    left, sizes, right = np.linalg.svd(matrix if finite else np.zeros((3, 3)))
+    if np.abs(sizes - 1).max() > 1e-2:
         raise BadFile(f"the pose of {where} is not a rotation and a place")
     return np.asarray(left @ right)

@@ -88,7 +88,9 @@ def _camera(photo: _Photo, lenses: dict[int, _Lens]) -> NamedCamera:
     if photo.lens not in lenses:
         raise BadFile(f"{photo.name} was taken by camera {photo.lens}, which is not there")
     lens = lenses[photo.lens]
-    w, x, y, z = np.array(photo.rotation) / max(float(np.linalg.norm(photo.rotation)), 1e-12)
+    rotation = np.array(photo.rotation)
+    rotation = rotation / max(float(np.abs(rotation).max()), 1e-12)  # else the squares overflow
+    w, x, y, z = rotation / max(float(np.linalg.norm(rotation)), 1e-12)
     pose = np.eye(4)
     turn = np.array(
         [

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -185,6 +186,36 @@ SPOILT = {
     "no surface": changed("materials", 0, "pbrMetallicRoughness", value=7),
     "not a number": changed("images", 0, "bufferView", value=True),
 }
+
+
+ODD = (None, True, -1, 0, 3.5, 2**31, 2**63, 10**30, "x", "", [], {}, [[]], [{}], {"a": []})
+
+
+def places(value: object, place: tuple = ()) -> Iterator[tuple]:
+    """Where each value of a document stands."""
+    items = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, inner in items:
+        yield (*place, key)
+        if isinstance(inner, dict | list):
+            yield from places(inner, (*place, key))
+
+
+def test_no_odd_value_at_any_place_raises_anything_else(
+    glb: ModuleType, bad_file: type[Exception], tmp_path: Path
+) -> None:
+    document, _ = unpack(BOX.read_bytes())
+    path = tmp_path / "mesh.glb"
+    refused = 0
+    for place in places(document):
+        for odd in ODD:
+            path.write_bytes(changed(*place, value=odd)(BOX.read_bytes()))
+            try:
+                found = glb.read(path)
+            except bad_file:
+                refused += 1
+            else:
+                assert np.isfinite(found.vertices).all() and found.faces.max() < len(found.vertices)
+    assert refused > 500
 
 
 @pytest.mark.parametrize("spoil", SPOILT.values(), ids=SPOILT)

@@ -182,6 +182,20 @@ def test_a_folder_is_no_file_and_a_file_keeps_its_name(
         bpy.ops.glimpse3d.import_splats(filepath=str(tmp_path / "broken.ply"))
 
 
+def test_sizes_without_their_logarithm_are_told(
+    ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    cloud = random_cloud(ours)
+    ours.files.write(cloud, tmp_path / "right.ply")
+    swollen = {name: getattr(cloud, name) for name in FIELDS} | {"scales": np.exp(cloud.scales)}
+    ours.files.write(ours.types.GaussianCloud(**swollen), tmp_path / "unlogged.ply")
+    for name in ("right.ply", "unlogged.ply"):
+        assert bpy.ops.glimpse3d.import_splats(filepath=str(tmp_path / name)) == {"FINISHED"}
+    told = capfd.readouterr().out
+    assert "unlogged.ply: no splat is below a metre" in told
+    assert "right.ply: no splat" not in told
+
+
 def test_nothing_selected_and_nowhere_to_write_are_refused(
     ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path
 ) -> None:

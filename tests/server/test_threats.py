@@ -299,7 +299,7 @@ def test_a_string_full_of_commands_is_only_a_string(server: Server, connect: Con
     client = connect(server.string)
     for evil in ("$(touch x)", "'; DROP TABLE jobs; --", "\x1b[2J", "{0.__class__}", "%s%n"):
         job = ended(client, client.cutout(picture(), {"matte": "alpha"}, name=evil))
-        assert job.name == evil and job.state == "succeeded"
+        assert job.name == evil.replace("\x1b", "") and job.state == "succeeded"
     client.generate(picture(), {"matte": "'; DROP TABLE jobs; --"})
     assert refusal(client, "submit").problem.code == "unknown_backend"
     assert jobs_of(client) >= 5
