@@ -10,6 +10,8 @@ SENTENCES = {
         "Mindeste Transparenzdurchgänge von Cycles von {former} auf {now} erhöht",
     "{count} splats left out: a value is not finite":
         "{count} Splats weggelassen: ein Wert ist nicht endlich",
+    "{count} splats left out: farther, larger or brighter than can be drawn":
+        "{count} Splats weggelassen: zu weit, zu groß oder zu hell zum Zeichnen",
     "{count} splats left out: the rotation is zero":
         "{count} Splats weggelassen: die Drehung ist null",
     "{count} splats made as thin as can be: a scale is zero":

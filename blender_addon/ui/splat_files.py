@@ -110,6 +110,10 @@ def repaired(repairs: Repairs) -> Iterator[str]:
     """What was left out or changed because it could not be drawn."""
     for count, text in (
         (repairs.not_finite, _("{count} splats left out: a value is not finite")),
+        (
+            repairs.beyond,
+            _("{count} splats left out: farther, larger or brighter than can be drawn"),
+        ),
         (repairs.no_rotation, _("{count} splats left out: the rotation is zero")),
         (repairs.no_size, _("{count} splats made as thin as can be: a scale is zero")),
     ):

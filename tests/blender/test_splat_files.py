@@ -244,5 +244,5 @@ def test_what_was_repaired_is_said_in_the_same_words_as_on_the_command_line(
 ) -> None:
     blocks = import_module(f"{addon.__name__}._vendor.glimpse3d.formats.splat_blocks")
     files = import_module(f"{addon.__name__}.ui.splat_files")
-    for repairs in (blocks.Repairs(3, 2, 1), blocks.Repairs(0, 5, 0), blocks.Repairs()):
+    for repairs in (blocks.Repairs(3, 2, 1, 4), blocks.Repairs(0, 5), blocks.Repairs()):
         assert tuple(files.repaired(repairs)) == repairs.in_words()
