@@ -142,7 +142,12 @@ def test_from_sending_to_done_and_lost_on_the_way(
         stage = ui.module("ui.meanings").STAGES[job.stage]
         assert "disc" in text and f"{job.fraction:.0%} {stage}" in text
     assert ui.session.book.history.preview(job.id).read_bytes()[1:4] == b"PNG"
-    assert isinstance(ui.pulse.preview_icon(job), int)  # 0 where there is no window
+    icons = ui.pulse._running().previews
+    ui.until(lambda: job.id in icons)  # the panel was drawn, and asked for it
+    width, height = icons[job.id].image_size
+    assert 1 < max(width, height) <= 256
+    assert len(set(icons[job.id].image_pixels_float)) > 2, "the icon shows a picture"
+    assert "preview" not in bpy.data.images, "what it was read with is gone"
     server.stop(signal.SIGKILL)
     ui.until(lambda: ui.session.state == "down")
     text = drawn("GLIMPSE3D_PT_view_server")
