@@ -211,7 +211,7 @@ def test_a_result_that_comes_in_edit_mode_says_what_it_waits_for(
     job = ui.generate(disc, patient(seconds=0.3))
     ui.until(lambda: job.state == "importing")
     text = drawn("GLIMPSE3D_PT_view_generate")
-    assert "Ready: waits for Object Mode" in text and "It comes by itself" in text
+    assert "Ready: not imported yet" in text and "It comes by itself in Object Mode" in text
     bpy.ops.object.mode_set(mode="OBJECT")
     ui.ends(job)
     assert job.imported and "It comes by itself" not in drawn("GLIMPSE3D_PT_view_generate")
