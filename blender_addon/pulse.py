@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import bpy
@@ -29,6 +29,7 @@ from .session import Session
 log = logging.getLogger(__name__)
 
 IDLE, MOVING, AFTER_TROUBLE = 0.25, 0.02, 2.0  # seconds to the next tick
+_JOBS = {"RENDER_OT_render": "RENDER", "OBJECT_OT_bake": "OBJECT_BAKE"}  # what waits for which
 REGIONS = {"VIEW_3D": "UI", "IMAGE_EDITOR": "UI", "PREFERENCES": "WINDOW"}
 HERE = Path(__file__).parent
 PACKAGE = str(__package__)  # whatever Blender calls this extension
@@ -287,10 +288,10 @@ def _show_cutout(here: Session) -> bool:
 
 def _free_window(scene: str) -> bpy.types.Window | None:
     """A window, best one of that scene, in which nobody is in the middle of something."""
-    if any(bpy.app.is_job_running(kind) for kind in ("RENDER", "OBJECT_BAKE")):
+    if any(bpy.app.is_job_running(kind) for kind in _JOBS.values()):
         return None
     windows = list(bpy.context.window_manager.windows)
-    if any(window.modal_operators for window in windows):
+    if is_busy(each.bl_idname for window in windows for each in window.modal_operators):
         return None
     windows.sort(key=lambda window: window.scene.name != scene)
     for window in windows:
@@ -298,6 +299,15 @@ def _free_window(scene: str) -> bpy.types.Window | None:
             if bpy.context.mode == "OBJECT":
                 return window
     return None
+
+
+def is_busy(operators: Iterable[str]) -> bool:
+    """Whether one of these modal operators means somebody; only asked while no job runs.
+
+    What waits for a job of Blender's ends at the next event in its own window, which may be never:
+    a render's window can lie behind, untouched.
+    """
+    return any(name not in _JOBS for name in operators)
 
 
 @persistent

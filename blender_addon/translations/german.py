@@ -231,7 +231,10 @@ SENTENCES = {
     "Sending the picture": "Das Bild wird gesendet",
     "Fetching the result": "Das Ergebnis wird geholt",
     "Ready: press Import": "Fertig: Importieren drücken",
-    "Ready: waits for Object Mode": "Fertig: wartet auf den Objektmodus",
+    "Ready: not imported yet": "Fertig: noch nicht importiert",
+    "It comes by itself in Object Mode": "Kommt im Objektmodus von selbst",
+    "It comes by itself once the render is done":
+        "Kommt von selbst, sobald das Rendern fertig ist",
     "It comes by itself once nothing else is under way":
         "Kommt von selbst, sobald sonst nichts mehr läuft",
     "Ready, not imported": "Fertig, nicht importiert",

@@ -11,7 +11,7 @@ SENTENCES = {
     "{count} splats left out: a value is not finite":
         "{count} Splats weggelassen: ein Wert ist nicht endlich",
     "{count} splats left out: farther, larger or brighter than can be drawn":
-        "{count} Splats weggelassen: zu weit, zu groß oder zu hell zum Zeichnen",
+        "{count} Splats weggelassen: ferner, größer oder heller, als sich zeichnen lässt",
     "{count} splats left out: the rotation is zero":
         "{count} Splats weggelassen: die Drehung ist null",
     "{count} splats made as thin as can be: a scale is zero":
@@ -161,6 +161,7 @@ SENTENCES = {
         "Sie auswählen, im Bearbeitungsmodus zu sehen und zu ändern",
     "Remove them": "Sie entfernen",
     "{name}: {kept} of {count} splats kept": "{name}: {kept} von {count} Splats behalten",
+    "Transform applied to {name}": "Transformation auf {name} angewendet",
     "Transform applied to {count} objects": "Transformation auf {count} Objekte angewendet",
     "{count} splats selected: see them in Edit Mode":
         "{count} Splats ausgewählt: im Bearbeitungsmodus zu sehen",
@@ -169,6 +170,7 @@ SENTENCES = {
     "{name}: {count} far larger than all others": "{name}: {count} viel größer als alle anderen",
     "{count} splats in {name}": "{count} Splats in {name}",
     "{count} splats cover {name}": "{count} Splats bedecken {name}",
+    "{name} upgraded": "{name} erneuert",
     "{count} objects upgraded": "{count} Objekte erneuert",
     "View transform: {name}": "Ansichtstransformation: {name}",
     "{count} splats in {objects} objects, degree {degree}":

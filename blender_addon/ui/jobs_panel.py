@@ -33,12 +33,20 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
     if job.state == "importing":
-        draw_text(box, "It comes by itself once nothing else is under way")
+        draw_text(box, _what_holds_it_up())
     if job.state == "running":
         box.label(text=words.sentence(job.note[:80]) if job.note else "")
     icon = pulse.preview_icon(job)
     if icon or job.state == "running":  # room for it: what comes anew moves the buttons below
         box.template_icon(icon_value=icon, scale=_SCALE)
+
+
+def _what_holds_it_up() -> str:
+    if bpy.app.is_job_running("RENDER"):
+        return "It comes by itself once the render is done"
+    if bpy.context.mode != "OBJECT":
+        return "It comes by itself in Object Mode"
+    return "It comes by itself once nothing else is under way"
 
 
 def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:

@@ -19,7 +19,7 @@ from .._vendor.glimpse3d.formats import splats as files
 from .._vendor.glimpse3d.formats.splat_blocks import Repairs
 from ..scene import splat_data, splat_seen, splats
 from .acting import DONE, NOT_DONE, Outcome, refuse
-from .splat_operators import InObjectMode, select_only
+from .splat_operators import InObjectMode, chosen_splats, select_only
 
 READ = (".ply", ".spz", ".splat", ".ksplat", ".glb")
 AXES = (
@@ -150,6 +150,12 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
         cls.poll_message_set(_("There are no splats to export"))
         return any(splat_data.is_splats(each) for each in context.visible_objects)
 
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
+        """Propose the object's name, beside the .blend file."""
+        if not self.filepath:
+            self.filepath = proposed(context, self.kind)
+        return ExportHelper.invoke(self, context, event)
+
     def check(self, context: bpy.types.Context) -> bool:
         """The file browser keeps the name's ending that of the format."""
         path = Path(str(self.filepath))  # type: ignore[has-type]
@@ -175,6 +181,14 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
                 f"{path} cannot be written: {error.strerror}", "choose another folder"
             ) from error
         return _("{count} splats written to {name}").format(count=len(cloud), name=path.name)
+
+
+def proposed(context: bpy.types.Context, kind: str) -> str:
+    """The path an export begins with: beside the .blend file, named after the first object."""
+    seen = (each for each in context.visible_objects if splat_data.is_splats(each))
+    thing = next(iter(chosen_splats(context)), None) or next(seen)
+    folder = Path(bpy.path.abspath("//"))  # without a .blend file, the folder used last
+    return str(folder / (bpy.path.clean_name(thing.name) + kind))
 
 
 def _by_length() -> list[tuple[str, str, str]]:

@@ -113,6 +113,8 @@ class ApplyTransform(OnSplats, bpy.types.Operator):
         """What they look like in the world does not change, children stay where they are."""
         chosen = chosen_splats(context)
         splat_edits.apply_transforms(chosen)
+        if len(chosen) == 1:
+            return _("Transform applied to {name}").format(name=chosen[0].name)
         return _("Transform applied to {count} objects").format(count=len(chosen))
 
 
@@ -316,6 +318,8 @@ class Upgrade(OnSplats, bpy.types.Operator):
         """Each that needs it; a native one is a new object in the old one's place."""
         old = [each for each in chosen_splats(context) if not splat_display.is_current(each)]
         select_only(context, [splats.upgrade(each) for each in old])
+        if len(old) == 1:
+            return _("{name} upgraded").format(name=context.active_object.name)
         return _("{count} objects upgraded").format(count=len(old))
 
 

@@ -317,7 +317,7 @@ _STATES = {
     "queued": "Queued",
     "uploading": "Sending the picture",
     "downloading": "Fetching the result",
-    "importing": "Ready: waits for Object Mode",  # seen only while something holds it up
+    "importing": "Ready: not imported yet",  # seen only while something holds it up
     "done": "Done",
     "failed": "Failed",
     "cancelled": "Cancelled",

@@ -5,6 +5,7 @@ Blender draws nothing without a window; the layout here accepts only what Blende
 
 import signal
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -216,10 +217,17 @@ def test_a_result_that_comes_in_edit_mode_says_what_it_waits_for(
     job = ui.generate(disc, patient(seconds=0.3))
     ui.until(lambda: job.state == "importing")
     text = drawn("GLIMPSE3D_PT_view_generate")
-    assert "Ready: waits for Object Mode" in text and "It comes by itself" in text
+    assert "Ready: not imported yet" in text and "It comes by itself in Object Mode" in text
     bpy.ops.object.mode_set(mode="OBJECT")
     ui.ends(job)
     assert job.imported and "It comes by itself" not in drawn("GLIMPSE3D_PT_view_generate")
+
+
+def test_what_waits_for_a_render_that_is_over_holds_up_no_result(addon: ModuleType) -> None:
+    pulse = import_module(f"{addon.__name__}.pulse")
+    assert not pulse.is_busy([])
+    assert not pulse.is_busy([bpy.ops.render.render.idname(), bpy.ops.object.bake.idname()])
+    assert pulse.is_busy(["RENDER_OT_render", bpy.ops.transform.translate.idname()])
 
 
 def test_every_code_has_its_words(ui: Addon) -> None:

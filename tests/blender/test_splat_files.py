@@ -219,6 +219,22 @@ def test_the_name_without_an_ending_gets_that_of_the_format(
     assert [each.name for each in tmp_path.iterdir()] == ["v1.2.spz"]
 
 
+def test_an_export_proposes_the_name_of_what_is_selected(
+    addon: ModuleType, ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path
+) -> None:
+    proposed = import_module(f"{addon.__name__}.ui.splat_files").proposed
+    for name in ("other", "Vase: blue"):
+        ours.splats.add_cloud(random_cloud(ours), scene.collection, name)
+    bpy.data.objects["other"].select_set(False)
+    bpy.data.objects["Vase: blue"].select_set(True)
+    assert proposed(bpy.context, ".spz") == "Vase__blue.spz"
+    bpy.data.objects["Vase: blue"].select_set(False)
+    bpy.data.objects["Vase: blue"].hide_set(True)
+    assert proposed(bpy.context, ".ply") == "other.ply"
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "mine.blend"))
+    assert proposed(bpy.context, ".ply") == str(tmp_path / "other.ply")
+
+
 def test_a_dropped_file_is_imported(
     ours: SimpleNamespace, scene: bpy.types.Scene, tmp_path: Path
 ) -> None:
@@ -244,5 +260,5 @@ def test_what_was_repaired_is_said_in_the_same_words_as_on_the_command_line(
 ) -> None:
     blocks = import_module(f"{addon.__name__}._vendor.glimpse3d.formats.splat_blocks")
     files = import_module(f"{addon.__name__}.ui.splat_files")
-    for repairs in (blocks.Repairs(3, 2, 1, 4), blocks.Repairs(0, 5), blocks.Repairs()):
+    for repairs in (blocks.Repairs(4, 3, 2, 1), blocks.Repairs(0, 5), blocks.Repairs()):
         assert tuple(files.repaired(repairs)) == repairs.in_words()
