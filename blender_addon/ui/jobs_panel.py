@@ -43,10 +43,10 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
 
 def _what_holds_it_up() -> str:
     if bpy.app.is_job_running("RENDER"):
-        return "It comes by itself once the render is done"
+        return _("It comes by itself once the render is done")
     if bpy.context.mode != "OBJECT":
-        return "It comes by itself in Object Mode"
-    return "It comes by itself once nothing else is under way"
+        return _("It comes by itself in Object Mode")
+    return _("It comes by itself once nothing else is under way")
 
 
 def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
