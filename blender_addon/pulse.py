@@ -214,6 +214,13 @@ def want(job: Job, scene: bpy.types.Scene) -> None:
     _running().scenes[job.id] = scene.name
 
 
+def awaited_scene(job: Job) -> str:
+    """The scene that must be shown before this job's result can come; empty if it is."""
+    name = _running().scenes.get(job.id, "")
+    shown = {window.scene.name for window in bpy.context.window_manager.windows}
+    return name if name in bpy.data.scenes and name not in shown else ""
+
+
 def tick() -> float:
     """What the timer calls; returns the seconds to the next time. Never raises."""
     state = _running()
@@ -287,14 +294,15 @@ def _show_cutout(here: Session) -> bool:
 
 
 def _free_window(scene: str) -> bpy.types.Window | None:
-    """A window, best one of that scene, in which nobody is in the middle of something."""
+    """A window in which nobody is in the middle of something; of that scene, while there is it."""
     if any(bpy.app.is_job_running(kind) for kind in _JOBS.values()):
         return None
     windows = list(bpy.context.window_manager.windows)
     if is_busy(each.bl_idname for window in windows for each in window.modal_operators):
         return None
-    windows.sort(key=lambda window: window.scene.name != scene)
     for window in windows:
+        if scene in bpy.data.scenes and window.scene.name != scene:
+            continue
         with bpy.context.temp_override(window=window):
             if bpy.context.mode == "OBJECT":
                 return window

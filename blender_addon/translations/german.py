@@ -232,6 +232,8 @@ SENTENCES = {
     "Fetching the result": "Das Ergebnis wird geholt",
     "Ready: press Import": "Fertig: Importieren drücken",
     "Ready: not imported yet": "Fertig: noch nicht importiert",
+    "It comes by itself once the scene {name} is shown":
+        "Kommt von selbst, sobald die Szene {name} gezeigt wird",
     "It comes by itself in Object Mode": "Kommt im Objektmodus von selbst",
     "It comes by itself once the render is done":
         "Kommt von selbst, sobald das Rendern fertig ist",

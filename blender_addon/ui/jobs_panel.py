@@ -33,7 +33,7 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         return
     box.progress(factor=job.fraction, text=words.job(job, time.time()), translate=False)
     if job.state == "importing":
-        draw_text(box, _what_holds_it_up())
+        draw_text(box, _what_holds_it_up(job))
     if job.state == "running":
         box.label(text=words.sentence(job.note[:80]) if job.note else "")
     icon = pulse.preview_icon(job)
@@ -41,7 +41,9 @@ def draw_active(box: bpy.types.UILayout, job: Job, here: Session) -> None:
         box.template_icon(icon_value=icon, scale=_SCALE)
 
 
-def _what_holds_it_up() -> str:
+def _what_holds_it_up(job: Job) -> str:
+    if scene := pulse.awaited_scene(job):
+        return _("It comes by itself once the scene {name} is shown").format(name=scene)
     if bpy.app.is_job_running("RENDER"):
         return _("It comes by itself once the render is done")
     if bpy.context.mode != "OBJECT":

@@ -152,13 +152,13 @@ class ExportSplats(InObjectMode, ExportHelper, bpy.types.Operator):
 
     def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> Outcome:
         """Propose the object's name, beside the .blend file."""
-        if not self.filepath:
+        if not self.filepath:  # type: ignore[has-type]
             self.filepath = proposed(context, self.kind)
         return ExportHelper.invoke(self, context, event)
 
     def check(self, context: bpy.types.Context) -> bool:
         """The file browser keeps the name's ending that of the format."""
-        path = Path(str(self.filepath))  # type: ignore[has-type]
+        path = Path(str(self.filepath))
         ending = next((kind[0] for kind in _by_length() if path.name.endswith(kind[0])), "")
         if ending == self.kind:
             return False

@@ -223,6 +223,20 @@ def test_a_result_that_comes_in_edit_mode_says_what_it_waits_for(
     assert job.imported and "It comes by itself" not in drawn("GLIMPSE3D_PT_view_generate")
 
 
+def test_a_result_comes_into_the_scene_that_asked_for_it(
+    ui: Addon, server: Server, disc: bpy.types.Image
+) -> None:
+    ui.connect(server.string)
+    asking, window = bpy.context.scene, bpy.context.window_manager.windows[0]
+    job = ui.generate(disc, patient(seconds=0.3))
+    window.scene = other = bpy.data.scenes.new("Other")
+    ui.until(lambda: job.state == "importing")
+    assert f"once the scene {asking.name} is shown" in drawn("GLIMPSE3D_PT_view_generate")
+    window.scene = asking
+    ui.ends(job)
+    assert job.imported and asking.collection.children and not other.collection.children
+
+
 def test_what_waits_for_a_render_that_is_over_holds_up_no_result(addon: ModuleType) -> None:
     pulse = import_module(f"{addon.__name__}.pulse")
     assert not pulse.is_busy([])
