@@ -55,13 +55,9 @@ def draw_ended(layout: bpy.types.UILayout, job: Job, here: Session) -> None:
     """What the user has to know of the newest job, as the list may be closed."""
     if job.state not in ("done", "failed"):
         return
-    row = layout.row()
-    text = f"{job.name}: {words.job(job)}"
-    row.label(text=text, icon=words.ICONS[job.state], translate=False)
+    draw_text(layout, f"{job.name}: {words.job(job)}", words.ICONS[job.state])
     if job.state == "done":
-        button = row.row()
-        button.alignment = "RIGHT"  # what is said before it wants the room
-        button.operator("glimpse3d.import_result", text="Import").job = job.id
+        layout.operator("glimpse3d.import_result", text="Import").job = job.id
     if words.waits_for_weights(job) and here.weights.wanted(str(job.settings.get("reconstructor"))):
         draw_text(layout, "Goes on by itself once the weights are there", "TIME")
     elif job.problem is not None:

@@ -50,13 +50,13 @@ def _draw_about(layout: bpy.types.UILayout, chosen: list[bpy.types.Object]) -> N
     box.label(text=text, translate=False)
     if count > splat_shader.MOST:
         text = _("The viewport shows the first {count}").format(count=f"{splat_shader.MOST:,}")
-        box.label(text=text, icon="INFO", translate=False)
+        draw_text(box, text, "INFO")
     if left_out := sum(map(splat_overlay.left_out, chosen)):
         text = _("Too large to be drawn all: the farthest {count} are left out")
         draw_text(box, text.format(count=f"{left_out:,}"), "INFO")
     if splat_overlay.problem():
-        box.label(text="This GPU cannot show splats in viewports; renders can", icon="ERROR")
-        box.label(text=splat_overlay.problem())
+        draw_text(box, "This GPU cannot show splats in viewports; renders can", "ERROR")
+        draw_text(box, splat_overlay.problem(), "BLANK1")
     if not all(map(splat_display.is_current, chosen)):
         box.operator("glimpse3d.splat_upgrade", text="Upgrade", icon="FILE_REFRESH")
 
