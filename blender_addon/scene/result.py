@@ -123,6 +123,19 @@ def turn_round(collection: bpy.types.Collection, turn: turntable.Turn) -> bpy.ty
     return pivot
 
 
+def remove(collection: bpy.types.Collection) -> None:
+    """Remove a result: what ``add_result`` made, and what hangs on it.
+
+    What else the user put into the collection stays, and the collection with it.
+    """
+    foot = _part(collection, "foot")
+    hanging = set(foot.children_recursive) if foot is not None else set()
+    own = [each for each in collection.objects if PART in each or each in hanging]
+    bpy.data.batch_remove(own)
+    if not (collection.objects or collection.children or collection.is_embedded_data):
+        bpy.data.collections.remove(collection)
+
+
 def _part(collection: bpy.types.Collection, part: str) -> bpy.types.Object | None:
     return next((each for each in collection.objects if each.get(PART) == part), None)
 

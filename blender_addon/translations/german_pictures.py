@@ -187,6 +187,9 @@ SENTENCES = {
     "Put this result into the asset browser: drag it into other files":
         "Dieses Ergebnis in den Asset-Browser stellen: von dort in andere Dateien ziehen",
     "Mark as Asset": "Als Asset markieren",
+    "Delete Result": "Ergebnis löschen",
+    "Delete this result with all its parts; what else lies in its collection stays":
+        "Dieses Ergebnis mit allen Teilen löschen; was sonst in seiner Sammlung liegt, bleibt",
     "It is an asset already": "Es ist schon ein Asset",
     "Save the file in an asset library to use it elsewhere":
         "Die Datei in einer Asset-Bibliothek speichern, um es anderswo zu benutzen",

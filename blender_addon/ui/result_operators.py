@@ -253,7 +253,31 @@ class MarkAsset(bpy.types.Operator):
         return DONE
 
 
+class DeleteResult(bpy.types.Operator):
+    """Delete this result with all its parts; what else lies in its collection stays"""
+
+    bl_idname = "glimpse3d.delete_result"
+    bl_label = "Delete Result"
+    bl_options = {"REGISTER", "UNDO"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Needs a result, and Object Mode."""
+        if context.mode != "OBJECT":
+            cls.poll_message_set(_("Leave the present mode for Object Mode first"))
+            return False
+        return _needs_result(cls, context)
+
+    def execute(self, context: bpy.types.Context) -> Outcome:
+        """Delete it: X alone takes the object that the others stand on."""
+        collection = chosen_result(context)
+        if collection is None:  # a script that does not ask ``poll``
+            return NOT_DONE
+        result.remove(collection)
+        return DONE
+
+
 CLASSES = (
     ImportResult, ShowParts, StandResult, AddTurntable, LookThrough, GLIMPSE3D_MT_cameras,
-    MarkAsset,
+    MarkAsset, DeleteResult,
 )  # fmt: skip

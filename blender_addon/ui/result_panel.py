@@ -35,7 +35,9 @@ class _ResultPanel(SidebarPanel):
         row = layout.row(align=True)
         row.operator("glimpse3d.add_turntable", icon="CON_CAMERASOLVER")
         row.menu("GLIMPSE3D_MT_cameras", icon="CAMERA_DATA")
-        layout.operator("glimpse3d.mark_asset", icon="ASSET_MANAGER")
+        row = layout.row(align=True)
+        row.operator("glimpse3d.mark_asset", icon="ASSET_MANAGER")
+        row.operator("glimpse3d.delete_result", text="", icon="TRASH")
 
 
 CLASSES = (in_editor("VIEW_3D", _ResultPanel, "GLIMPSE3D_PT_view_result"),)

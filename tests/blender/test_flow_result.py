@@ -58,6 +58,23 @@ def test_a_bundle_stands_on_the_cursor_in_one_undo_step(ui: Addon, bundle: Path)
     assert contents() == before
 
 
+def test_a_result_is_deleted_with_all_its_parts_in_one_undo_step(ui: Addon, bundle: Path) -> None:
+    before = set(bpy.data.objects)
+    collection = imported(bundle)
+    bpy.ops.ed.undo_push(message="imported")
+    parts = contents()
+    assert bpy.ops.glimpse3d.delete_result("EXEC_DEFAULT", True) == {"FINISHED"}
+    assert set(bpy.data.objects) == before and "my box" not in bpy.data.collections
+    bpy.ops.ed.undo()
+    assert contents() == parts
+    collection = bpy.data.collections["my box"]
+    own = bpy.data.objects.new("the user's own", None)
+    collection.objects.link(own)
+    bpy.context.view_layer.objects.active = part(collection, "mesh")
+    bpy.ops.glimpse3d.delete_result()
+    assert list(collection.objects) == [own]
+
+
 def test_an_unpacked_bundle_is_taken_by_its_manifest(ui: Addon) -> None:
     assert imported(BOX / "manifest.json").name == "box"
 
