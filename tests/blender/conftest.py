@@ -14,8 +14,14 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    import bpy
+
+    from tests.blender.serving import Addon, Server
 
 ROOT = Path(__file__).resolve().parents[2]
 HAS_BLENDER = importlib.util.find_spec("bpy") is not None
@@ -84,3 +90,39 @@ def scene(addon: ModuleType) -> Iterator[object]:
     # Not read_factory_settings: that one switches all add-ons off.
     bpy.ops.wm.read_homefile(use_factory_startup=True, use_empty=True)
     yield bpy.context.scene
+
+
+@pytest.fixture
+def ui(addon: ModuleType, scene: object) -> Iterator["Addon"]:
+    """The add-on, online and not connected."""
+    import bpy
+
+    from tests.blender.serving import Addon
+
+    bpy.context.preferences.system.use_online_access = True
+    yield (reached := Addon(addon))
+    bpy.context.preferences.system.use_online_access = True
+    reached.forget()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator["Server"]:
+    """A server of the test's own."""
+    from tests.blender.serving import Server
+
+    running = Server(tmp_path / "data")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def disc() -> "bpy.types.Image":
+    """A picture to send: a square in one colour, on nothing."""
+    import bpy
+    import numpy as np
+
+    image = bpy.data.images.new("disc", 64, 64, alpha=True)
+    rgba = np.zeros((64, 64, 4), np.float32)
+    rgba[16:48, 16:48] = (0.8, 0.4, 0.2, 1)
+    image.pixels.foreach_set(rgba.ravel())
+    return image

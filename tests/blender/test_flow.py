@@ -4,7 +4,6 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import bpy
 import numpy as np
@@ -35,12 +34,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 @pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    """The add-on, online and not connected."""
-    bpy.context.preferences.system.use_online_access = True
+def ui(ui: Addon, scene: bpy.types.Scene) -> Addon:
+    """With the 3D cursor somewhere else."""
     scene.cursor.location = CURSOR
-    yield (reached := Addon(addon))
-    reached.forget()
+    return ui
 
 
 def part(collection: bpy.types.Collection, name: str) -> bpy.types.Object:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import bpy
@@ -18,14 +17,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("server") / "data")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    """The add-on, online and not connected."""
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    reached.forget()
 
 
 @pytest.fixture

@@ -6,10 +6,8 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import bpy
-import numpy as np
 import pytest
 
 from tests.blender.serving import Addon, Server, patient
@@ -22,24 +20,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("server") / "data")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    """The add-on, online and not connected."""
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    bpy.context.preferences.system.use_online_access = True
-    reached.forget()
-
-
-@pytest.fixture
-def disc() -> bpy.types.Image:
-    image = bpy.data.images.new("disc", 64, 64, alpha=True)
-    rgba = np.zeros((64, 64, 4), np.float32)
-    rgba[16:48, 16:48] = (0.8, 0.4, 0.2, 1)
-    image.pixels.foreach_set(rgba.ravel())
-    return image
 
 
 def at_port(ui: Addon, string: str, port: int) -> str:

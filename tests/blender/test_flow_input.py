@@ -3,7 +3,6 @@
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import bpy
@@ -21,14 +20,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     running = Server(tmp_path_factory.mktemp("server") / "data")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    """The add-on, online and not connected."""
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    reached.forget()
 
 
 def colors(height: int, width: int, seed: int = 0) -> np.ndarray:

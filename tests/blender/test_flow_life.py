@@ -3,14 +3,11 @@
 import logging
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import bpy
 import numpy as np
-import pytest
 
 from tests.blender.serving import Addon, Server, patient, project
 
@@ -27,20 +24,6 @@ from tests.server.test_transfers import JOB, plant
 plant(Path(sys.argv[1]), int(sys.argv[2]) * 2**20)
 print(JOB.hex())
 """
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    reached.forget()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data")
-    yield running
-    running.stop()
 
 
 def planted(data: Path) -> str:

@@ -4,15 +4,12 @@ Blender draws nothing without a window; the layout here accepts only what Blende
 """
 
 import signal
-from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import bpy
-import numpy as np
-import pytest
 
 from tests.blender.serving import Addon, Server, patient
 
@@ -78,30 +75,6 @@ def drawn(panel: str, area: str = "VIEW_3D") -> str:
             return ""
         type("Drawn", (ours,), {"layout": Layout(seen)})().draw(bpy.context)
     return " ".join(" ".join(seen).split())
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    bpy.context.preferences.system.use_online_access = True
-    reached.forget()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data")
-    yield running
-    running.stop()
-
-
-@pytest.fixture
-def disc() -> bpy.types.Image:
-    image = bpy.data.images.new("disc", 64, 64, alpha=True)
-    rgba = np.zeros((64, 64, 4), np.float32)
-    rgba[16:48, 16:48] = (0.8, 0.4, 0.2, 1)
-    image.pixels.foreach_set(rgba.ravel())
-    return image
 
 
 def test_before_anything(ui: Addon) -> None:

@@ -2,9 +2,7 @@
 
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import bpy
 import numpy as np
@@ -20,10 +18,10 @@ CURSOR = Vector((1.0, 2.0, 0.5))
 
 
 @pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
+def ui(ui: Addon, scene: bpy.types.Scene) -> Addon:
+    """With the 3D cursor somewhere else."""
     scene.cursor.location = CURSOR
-    yield (reached := Addon(addon))
-    reached.forget()
+    return ui
 
 
 @pytest.fixture

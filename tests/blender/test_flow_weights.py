@@ -4,7 +4,6 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import bpy
 import pytest
@@ -37,26 +36,6 @@ def server(hub: Hub, tmp_path: Path) -> Iterator[Server]:
     running = Server(tmp_path / "data")
     yield running
     running.stop()
-
-
-@pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    bpy.context.preferences.system.use_online_access = True
-    reached.forget()
-
-
-@pytest.fixture
-def disc() -> bpy.types.Image:
-    image = bpy.data.images.new("disc", 64, 64, alpha=True)
-    pixels = [0.0] * (64 * 64 * 4)
-    for row in range(16, 48):
-        for column in range(16, 48):
-            start = 4 * (64 * row + column)
-            pixels[start : start + 4] = (0.8, 0.4, 0.2, 1.0)
-    image.pixels.foreach_set(pixels)
-    return image
 
 
 def test_the_panel_asks_and_after_a_yes_generate_goes_on(

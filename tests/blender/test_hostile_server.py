@@ -23,26 +23,10 @@ PANELS = ("view_server", "view_input", "view_generate", "view_jobs")
 
 
 @pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    reached.forget()
-
-
-@pytest.fixture
 def hostile(addon: ModuleType, ui: Addon) -> Iterator[Hostile]:
     with served(addon) as server:
         yield server
         ui.session.disconnect()
-
-
-@pytest.fixture
-def disc() -> bpy.types.Image:
-    image = bpy.data.images.new("disc", 64, 64, alpha=True)
-    rgba = np.zeros((64, 64, 4), np.float32)
-    rgba[16:48, 16:48] = (0.8, 0.4, 0.2, 1)
-    image.pixels.foreach_set(rgba.ravel())
-    return image
 
 
 def blocks() -> dict[str, list[str]]:

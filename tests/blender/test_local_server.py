@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 
 import bpy
 import numpy as np
@@ -19,11 +18,10 @@ LONGEST_TICK = 0.05  # seconds
 
 
 @pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    reached.session.stop_local()
-    reached.forget()
+def ui(ui: Addon) -> Iterator[Addon]:
+    """Its local server ends with the test."""
+    yield ui
+    ui.session.stop_local()
 
 
 def shaded_ball(side: int = 128) -> bpy.types.Image:

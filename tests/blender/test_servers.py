@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import bpy
@@ -25,19 +24,10 @@ LONGEST_DRAWING = 0.02  # with the notes that the tests' layout takes
 
 
 @pytest.fixture
-def ui(addon: ModuleType, scene: bpy.types.Scene) -> Iterator[Addon]:
-    bpy.context.preferences.system.use_online_access = True
-    yield (reached := Addon(addon))
-    bpy.context.preferences.system.use_online_access = True
-    reached.pulse.begin_again()
-    reached.forget()
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data")
-    yield running
-    running.stop()
+def ui(ui: Addon) -> Iterator[Addon]:
+    """Removals end with the test."""
+    yield ui
+    ui.pulse.begin_again()
 
 
 @pytest.fixture

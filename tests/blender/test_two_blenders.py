@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -51,13 +50,6 @@ imported = bpy.ops.glimpse3d.import_result(job=job.id) == {"FINISHED"}
 meshes = [each.name for each in bpy.data.collections["vase"].objects if each.type == "MESH"]
 leave(job=job.id, before=before, state=job.state, asked=job.imported, meshes=meshes)
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    running = Server(tmp_path / "data")
-    yield running
-    running.stop()
 
 
 def blender(user: Path, script: str, *arguments: str) -> dict[str, object]:
