@@ -135,10 +135,11 @@ def _is_shown(value: object) -> bool:
 
 
 def _sentences(nodes: Iterable[ast.expr]) -> Iterator[tuple[str, int]]:
-    """Clauses as the panel shows them: a file's name at the beginning stays as it is spelled."""
+    """Clauses as ``blender_addon/ui/words.sentence`` makes them: a file keeps its name."""
     for text, line in _texts(nodes):
-        is_file = "." in text.partition(" ")[0].rstrip(".,:;")
-        yield (text[:1] if is_file else text[:1].upper()) + text[1:].rstrip("."), line
+        first = text.partition(" ")[0].rstrip(".,:;")
+        is_name = any(each in first for each in "./\\_:")
+        yield (text[:1] if is_name else text[:1].upper()) + text[1:].rstrip("."), line
 
 
 def languages() -> list[str]:

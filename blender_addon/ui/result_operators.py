@@ -270,10 +270,7 @@ class DeleteResult(bpy.types.Operator):
 
     def execute(self, context: bpy.types.Context) -> Outcome:
         """Delete it: X alone takes the object that the others stand on."""
-        collection = chosen_result(context)
-        if collection is None:  # a script that does not ask ``poll``
-            return NOT_DONE
-        result.remove(collection)
+        result.remove(chosen_result(context))
         return DONE
 
 
